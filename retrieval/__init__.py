@@ -1,0 +1,1 @@
+"""Parallax: one query, every angle on image retrieval."""

@@ -1,0 +1,83 @@
+"""What an embedder is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from PIL.Image import Image
+
+from retrieval.errors import BadVectors, Unsupported
+from retrieval.types import Metric, Spec, Vectors
+
+
+class Embedder(ABC):
+    """Turns pictures, and texts where it can, into vectors. Constructing is loading.
+
+    Args:
+        spec: what to load.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    def images(self, batch: Sequence[Image]) -> Vectors:
+        """Embed RGB pictures.
+
+        Returns:
+            (n, dim) float32 rows of length 1, or (n, dim / 8) uint8.
+
+        Raises:
+            Unsupported: it reads no pictures.
+            BadVectors: the network gave something that is no embedding.
+        """
+        if not self.spec.reads_images:
+            raise Unsupported(f"{self.spec.title} reads text only; give it a text")
+        return self._checked(self._images(batch), len(batch))
+
+    def texts(self, batch: Sequence[str]) -> Vectors:
+        """Embed texts into the space of the pictures.
+
+        Returns:
+            (n, dim) float32 rows of length 1.
+
+        Raises:
+            Unsupported: it reads no text.
+            BadVectors: the network gave something that is no embedding.
+        """
+        if not self.spec.reads_text:
+            raise Unsupported(f"{self.spec.title} reads pictures only; give it a picture")
+        return self._checked(self._texts(batch), len(batch))
+
+    @abstractmethod
+    def _images(self, batch: Sequence[Image]) -> Vectors: ...
+
+    def _texts(self, batch: Sequence[str]) -> Vectors:
+        raise Unsupported(f"{self.spec.title} declares text but does not read it")
+
+    def _checked(self, vectors: Vectors, count: int) -> Vectors:
+        packed = self.spec.metric is Metric.HAMMING
+        width = self.spec.dim // 8 if packed else self.spec.dim
+        dtype = np.uint8 if packed else np.float32
+        if vectors.shape != (count, width) or vectors.dtype != dtype:
+            raise BadVectors(
+                f"{self.spec.name} gave {vectors.dtype} of shape {vectors.shape}; "
+                f"declared is {np.dtype(dtype)} of shape {(count, width)}"
+            )
+        return vectors if packed else unit(vectors)
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Rows scaled to length 1, in a new array.
+
+    Raises:
+        BadVectors: a row is not finite or has no length.
+    """
+    floats = vectors.astype(np.float32)
+    lengths = np.linalg.norm(floats, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths == 0).any():
+        bad = int(np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)).ravel())[0])
+        raise BadVectors(f"row {bad} is no embedding: its length is {float(lengths[bad, 0])}")
+    scaled: Vectors = floats / lengths
+    return scaled

@@ -1,0 +1,1 @@
+"""Galleries: pictures by row."""

@@ -1,0 +1,74 @@
+"""What a gallery is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from PIL.Image import Image
+
+from retrieval import images
+from retrieval.types import Licence
+
+
+class Gallery(ABC):
+    """Pictures by row, with their words. Rows run from 0 to ``len - 1``.
+
+    Attributes:
+        name: what people type.
+        title: what people read.
+        licence: what its pictures allow.
+        source: where they come from, a link or a package.
+        revision: which pictures: changes whenever a row changes.
+    """
+
+    name: str
+    title: str
+    licence: Licence
+    source: str
+    revision: str
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many rows."""
+
+    @abstractmethod
+    def encoded(self, row: int) -> bytes:
+        """The picture as stored: WebP, JPEG or PNG bytes.
+
+        Raises:
+            BadImage: it is gone or cannot be read.
+        """
+
+    def image(self, row: int) -> Image:
+        """The picture, decoded to RGB.
+
+        Raises:
+            BadImage: it is gone or cannot be read.
+        """
+        return images.decode(self.encoded(row))
+
+    @abstractmethod
+    def captions(self, rows: Sequence[int]) -> list[str]:
+        """One line of words for each row; empty where there are none."""
+
+    @abstractmethod
+    def labels(self, rows: Sequence[int]) -> list[str]:
+        """The class of each row; empty where there is none."""
+
+    @abstractmethod
+    def sources(self, rows: Sequence[int]) -> list[str]:
+        """Where each picture came from: a path or a link."""
+
+    def caption(self, row: int) -> str:
+        """One line of words for a row."""
+        return self.captions([row])[0]
+
+    def label(self, row: int) -> str:
+        """The class of a row."""
+        return self.labels([row])[0]
+
+    @property
+    def captioned(self) -> bool:
+        """Whether any row has a caption."""
+        return any(self.captions(range(len(self))))
