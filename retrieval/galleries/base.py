@@ -40,13 +40,17 @@ class Gallery(ABC):
             BadImage: it is gone or cannot be read.
         """
 
-    def image(self, row: int) -> Image:
+    def image(self, row: int, least: int | None = None) -> Image:
         """The picture, decoded to RGB.
+
+        Args:
+            row: which.
+            least: the shortest side that is needed; a large JPEG is then decoded scaled.
 
         Raises:
             BadImage: it is gone or cannot be read.
         """
-        return images.decode(self.encoded(row))
+        return images.decode(self.encoded(row), least)
 
     @abstractmethod
     def captions(self, rows: Sequence[int]) -> list[str]:
@@ -59,6 +63,13 @@ class Gallery(ABC):
     @abstractmethod
     def sources(self, rows: Sequence[int]) -> list[str]:
         """Where each picture came from: a path or a link."""
+
+    def verify(self) -> None:  # noqa: B027 - a folder promises nothing that could be checked
+        """Compare every file with what is promised of it.
+
+        Raises:
+            Damaged: naming the file that differs.
+        """
 
     def caption(self, row: int) -> str:
         """One line of words for a row."""
