@@ -1,0 +1,146 @@
+"""A folder that is there wholly or not at all, and says what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from retrieval.errors import Damaged, LabError
+
+NAME = "manifest.json"
+FORMAT = 1
+RECORDED = ("numpy", "faiss-cpu", "openvino", "torch", "pillow", "tokenizers", "imagehash")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(key: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that stand for a key."""
+    text = json.dumps(key, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder, its files not yet checked.
+
+    Raises:
+        Damaged: it is missing, unreadable or of another format.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / NAME).read_text("utf-8"))
+        known = manifest["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{folder / NAME} cannot be read ({error}); delete {folder}") from error
+    if not known:
+        raise Damaged(f"{folder} has format {manifest['format']}, read is {FORMAT}; delete it")
+    return manifest
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder, every file compared with its SHA-256.
+
+    Raises:
+        Damaged: a file is missing or differs.
+    """
+    manifest = read(folder)
+    for name, wanted in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != wanted["bytes"]:
+            raise Damaged(f"{path} is missing or truncated; delete {folder} to build it again")
+        if sha256(path) != wanted["sha256"]:
+            raise Damaged(f"{path} differs from its manifest; delete {folder} to build it again")
+    return manifest
+
+
+@contextmanager
+def publish(target: Path, key: Mapping[str, Any], seconds: float | None = None) -> Iterator[Path]:
+    """A folder to write into, which becomes ``target`` when the block ends well.
+
+    Args:
+        target: where it will stand; what stood there is replaced.
+        key: all that decides its content.
+        seconds: what making it took, if that is not the time of the block.
+
+    Raises:
+        LabError: the disk is full or read-only.
+    """
+    beside = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}")
+    start = time.perf_counter()
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        _describe(beside, key, time.perf_counter() - start if seconds is None else seconds)
+        _swap(beside, target)
+    except OSError as error:
+        raise LabError(
+            f"cannot write {target}: {error.strerror or error}; "
+            "free some space or set PARALLAX_CACHE to a folder that can be written"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _describe(folder: Path, key: Mapping[str, Any], seconds: float) -> None:
+    files = {
+        path.name: {"sha256": sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(folder.iterdir())
+    }
+    text = json.dumps(
+        {
+            "format": FORMAT,
+            "key": dict(key),
+            "files": files,
+            "recorded": {"seconds": round(seconds, 3), **recorded()},
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+    (folder / NAME).write_bytes(text.encode("utf-8", "surrogateescape"))
+    for path in folder.iterdir():
+        sync(path)
+    sync(folder)
+
+
+def recorded() -> dict[str, Any]:
+    """Versions and processor: written down, never matched."""
+    versions = {}
+    for package in RECORDED:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "versions": versions,
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _swap(beside: Path, target: Path) -> None:
+    if target.exists():  # only a damaged one is replaced: a key names its folder
+        target.rename(beside.with_name(beside.name + ".old"))
+    beside.rename(target)
+    sync(target.parent)
+    shutil.rmtree(beside.with_name(beside.name + ".old"), ignore_errors=True)

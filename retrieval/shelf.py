@@ -1,0 +1,54 @@
+"""Things that are costly to make, made once and kept while there is room."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Thing = TypeVar("Thing")
+
+
+class Shelf(Generic[Thing]):
+    """Makes each thing once, however many ask for it, and drops the least recently used.
+
+    Args:
+        room: bytes that the kept things may add up to; the newest stays in any case.
+        size: bytes of one thing.
+    """
+
+    def __init__(self, room: int, size: Callable[[Thing], int]) -> None:
+        self._room = room
+        self._size = size
+        self._things: OrderedDict[Hashable, Thing] = OrderedDict()
+        self._makers: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Thing]) -> Thing:
+        """The thing of a key, made now if it is not there; others do not wait for it."""
+        with self._lock:
+            if key in self._things:
+                self._things.move_to_end(key)
+                return self._things[key]
+            maker = self._makers.setdefault(key, threading.Lock())
+        with maker:
+            with self._lock:
+                if key in self._things:
+                    return self._things[key]
+            thing = make()
+            self._put(key, thing)
+        return thing
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether the thing is there without making it."""
+        return key in self._things
+
+    def _put(self, key: Hashable, thing: Thing) -> None:
+        with self._lock:
+            self._things[key] = thing
+            self._makers.pop(key, None)
+            sizes = {each: self._size(kept) for each, kept in self._things.items()}
+            while len(sizes) > 1 and sum(sizes.values()) > self._room:
+                oldest = next(iter(self._things))
+                del self._things[oldest], sizes[oldest]
