@@ -1,0 +1,71 @@
+"""``search`` and ``compare``: one query, one panel or several."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from retrieval import images
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.query import Query
+from retrieval.types import Result
+
+PANELS = ["conse-lite2@exact", "conse-lite2@faiss-hnsw"]
+
+
+def add(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add both commands."""
+    search = commands.add_parser("search", help="answer one query by one panel")
+    search.add_argument("--panel", dest="panels", nargs=1, default=PANELS[:1])
+    compare = commands.add_parser("compare", help="answer one query by several panels")
+    compare.add_argument("--panel", dest="panels", action="append", help="EMBEDDER@INDEX?knob=n")
+    for command in (search, compare):
+        command.add_argument("--gallery", default="stamps")
+        asked = command.add_mutually_exclusive_group(required=True)
+        asked.add_argument("--text", help="what the picture should show")
+        asked.add_argument("--image", type=Path, help="a picture to search by")
+        asked.add_argument("--row", type=int, help="a row of the gallery to search by")
+        command.add_argument("-k", type=int, default=10, help="how many pictures")
+        command.set_defaults(run=run, show=show)
+    return [search, compare]
+
+
+def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
+    """Answer, in the order of the panels."""
+    panels = [Panel.parse(text) for text in options.panels or PANELS]
+    image = images.read(options.image) if options.image else None
+    query = Query(text=options.text, image=image, row=options.row)
+    if image is not None:
+        images.decode(image)  # a bad picture is the user's, not a panel's
+    results = lab.compare(options.gallery, panels, query, options.k)
+    return {"panels": [plain(each) for each in sorted(results, key=lambda one: one.position)]}
+
+
+def plain(result: Result) -> dict[str, Any]:
+    """A result as JSON has it; times in milliseconds."""
+    fields = dataclasses.asdict(result)
+    del fields["position"]
+    fields["timings"]["total"] = result.timings.total
+    fields["problem"] = result.problem or None
+    return fields
+
+
+def show(answer: dict[str, Any]) -> str:
+    """A result as a person reads it."""
+    return "\n\n".join(_panel(each) for each in answer["panels"])
+
+
+def _panel(panel: dict[str, Any]) -> str:
+    head = f"{panel['embedder']} x {panel['index']}"
+    if panel["problem"]:
+        return f"{head}\n  {panel['problem']}"
+    times = "  ".join(f"{name} {ms:.2f} ms" for name, ms in panel["timings"].items())
+    cold = f"  (cold: {', '.join(panel['cold'])})" if panel["cold"] else ""
+    lines = [
+        f"  {hit['rank']:>3}  {hit['score']:.3f}  {hit['caption']}  [{hit['label']}]  #{hit['row']}"
+        for hit in panel["hits"]
+    ]
+    return "\n".join([f"{head}   recall {panel['recall']:.2f}", f"  {times}{cold}", *lines])

@@ -1,0 +1,94 @@
+"""``list``: what there is, and whether it can be used now."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from retrieval.embedders import EMBEDDERS
+from retrieval.indexes import INDEXES
+from retrieval.lab import Lab
+from retrieval.types import Spec
+
+
+def add(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    command = commands.add_parser("list", help="galleries, embedders and indexes")
+    command.add_argument(
+        "kind", nargs="?", choices=("galleries", "embedders", "indexes"), help="only these"
+    )
+    command.set_defaults(run=run, show=show)
+    return [command]
+
+
+def run(lab: Lab, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """Rows by kind."""
+    states = lab.states()
+    kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "galleries": lambda: [_gallery(lab, name) for name in lab.catalog.names()],
+        "embedders": lambda: [_embedder(spec, states[spec.name].reason) for spec in specs()],
+        "indexes": lambda: [_index(spec, states[spec.name].reason) for spec in INDEXES.specs()],
+    }
+    return {kind: rows() for kind, rows in kinds.items() if options.kind in (None, kind)}
+
+
+def specs() -> list[Spec]:
+    """Every embedder."""
+    return EMBEDDERS.specs()
+
+
+def _gallery(lab: Lab, name: str) -> dict[str, Any]:
+    entry = lab.catalog.entry(name)
+    return {
+        "name": name,
+        "title": entry.title,
+        "rows": entry.rows,
+        "licence": entry.licence.id,
+        "state": lab.catalog.state(name).reason or "ready",
+    }
+
+
+def _embedder(spec: Spec, reason: str) -> dict[str, Any]:
+    reads = [
+        what for what, does in (("images", spec.reads_images), ("text", spec.reads_text)) if does
+    ]
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "reads": " + ".join(reads),
+        "dim": spec.dim,
+        "metric": str(spec.metric),
+        "licence": spec.licence.id if spec.licence else "",
+        "commercial": spec.licence.commercial if spec.licence else "",
+        "revision": spec.revision,
+        "state": reason or "ready",
+    }
+
+
+def _index(spec: Spec, reason: str) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "metrics": " or ".join(spec.metrics),
+        "knobs": " ".join(f"{each.name}={each.default}" for each in spec.knobs),
+        "state": reason or "ready",
+    }
+
+
+def show(answer: dict[str, list[dict[str, Any]]]) -> str:
+    """Each kind as a table."""
+    return "\n\n".join(table(kind, rows) for kind, rows in answer.items())
+
+
+def table(title: str, rows: list[dict[str, Any]]) -> str:
+    """Rows with aligned columns under a title."""
+    if not rows:
+        return f"{title}: none"
+    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+    return "\n".join([title, *(f"  {line}" for line in lines)])

@@ -1,0 +1,79 @@
+"""``verify``: every artefact against its manifest, and a sample of rows embedded again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval import manifest
+from retrieval.embedders import EMBEDDERS
+from retrieval.embedders.gallery import embed
+from retrieval.errors import Damaged, LabError
+from retrieval.lab import Lab
+from retrieval.store import read_vectors, vectors_key
+from retrieval.types import Metric
+
+SAMPLE = 8
+"""Rows of each gallery that are embedded again."""
+ALIKE = 0.9999
+"""Least cosine between a stored vector and the same row embedded now."""
+
+
+def add(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    command = commands.add_parser("verify", help="check every stored file")
+    command.add_argument("--quick", action="store_true", help="embed nothing again")
+    command.set_defaults(run=run, show=show)
+    return [command]
+
+
+def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
+    """Check all; one damaged artefact is an error that names it.
+
+    Raises:
+        Damaged: naming each artefact that is not what its manifest says.
+    """
+    folders = list(lab.store.folders())
+    wrong = [problem for folder in folders if (problem := _problem(lab, folder, options.quick))]
+    for entry in lab.catalog.entries():
+        if entry.kind == "parquet":
+            lab.catalog.open(entry.name).verify()
+    if wrong:
+        raise Damaged(f"{len(wrong)} of {len(folders)} artefacts are wrong: {'; '.join(wrong)}")
+    return {"artefacts": len(folders), "embedded_again": not options.quick}
+
+
+def _problem(lab: Lab, folder: Path, quick: bool) -> str:
+    try:
+        key = manifest.check(folder)["key"]
+        return "" if quick or key["kind"] != "vectors" else _drift(lab, folder, key)
+    except LabError as error:
+        return str(error)
+
+
+def _drift(lab: Lab, folder: Path, key: dict[str, Any]) -> str:
+    if key["embedder"] not in EMBEDDERS.names() or key["gallery"] not in lab.catalog.names():
+        return ""  # of a gallery or embedder that is not here today
+    gallery, spec = lab.catalog.open(key["gallery"]), lab.spec(key["embedder"])
+    if vectors_key(gallery, spec) != key:
+        return ""  # of another revision: never found, so never used
+    step = max(1, len(gallery) // SAMPLE)
+    stored = read_vectors(folder, spec.metric)
+    worst = 1.0
+    for row in range(0, len(gallery), step):
+        now = embed(gallery, lab.embedder(spec.name), range(row, row + 1), None)[0]
+        worst = min(worst, _alike(stored[row], now, spec.metric))
+    return "" if worst >= ALIKE else f"{folder}: embedded again, cosine is {worst:.5f} only"
+
+
+def _alike(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any], metric: Metric) -> float:
+    return float(one @ other) if metric is Metric.COSINE else float((one == other).all())
+
+
+def show(answer: dict[str, Any]) -> str:
+    """One line."""
+    again = "a sample embedded again" if answer["embedded_again"] else "nothing embedded again"
+    return f"{answer['artefacts']} artefacts are what their manifests say; {again}"

@@ -1,0 +1,138 @@
+"""What is loaded: galleries, embedders, vectors and indexes, shared by all who ask."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from retrieval.embedders import EMBEDDERS
+from retrieval.embedders.base import Embedder
+from retrieval.errors import BadQuery, BadVectors, Refused
+from retrieval.galleries.base import Gallery
+from retrieval.galleries.catalog import Catalog
+from retrieval.indexes import INDEXES
+from retrieval.indexes.base import checked, knob
+from retrieval.panel import Panel
+from retrieval.query import Query
+from retrieval.runtime.paths import cache as default_cache
+from retrieval.shelf import Shelf
+from retrieval.store import Built, Store, vectors_key
+from retrieval.types import Metric, Precision, Progress, Result, Spec, State, Vectors
+
+DATA = Path(__file__).parent.parent / "data"
+ROOM = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+"""Bytes of vectors, and again of indexes, that stay loaded: a quarter of the machine."""
+
+
+class Lab:
+    """Loads each thing once and answers queries.
+
+    Args:
+        data: what ships; the checkout's by default.
+        cache: what is built here; ``PARALLAX_CACHE`` by default.
+        folder: a folder of the user's own pictures, as the gallery ``folder``.
+        public: strangers use it: nothing typed is loaded, nothing of theirs is built.
+        precision: float32, or bfloat16 for every network.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        cache: Path | None = None,
+        folder: Path | None = None,
+        public: bool = False,
+        precision: Precision = "float32",
+    ) -> None:
+        self.data = data or DATA
+        self.cache = cache or default_cache()
+        self.public = public
+        self.precision = precision
+        self.catalog = Catalog(self.data, self.cache, None if public else folder)
+        self.store = Store(self.data / "artefacts", self.cache / "artefacts")
+        self._embedders: Shelf[Embedder] = Shelf(ROOM, lambda embedder: embedder.spec.bytes)
+        self._vectors: Shelf[Vectors] = Shelf(ROOM, lambda vectors: vectors.nbytes)
+        self._indexes: Shelf[Built] = Shelf(ROOM, lambda built: built.index.nbytes())
+
+    def gallery(self, name: str) -> Gallery:
+        """A gallery, opened once.
+
+        Raises:
+            BadQuery: it has no rows.
+        """
+        gallery = self.catalog.open(name)
+        if len(gallery) == 0:
+            raise BadQuery(f"the gallery {name} has no pictures; choose another or add some")
+        return gallery
+
+    def spec(self, name: str) -> Spec:
+        """An embedder's spec, in the precision of this lab."""
+        spec = EMBEDDERS.spec(name)
+        return spec if spec.metric is Metric.HAMMING else replace(spec, precision=self.precision)
+
+    def embedder(self, name: str) -> Embedder:
+        """An embedder, loaded once."""
+        spec = self.spec(name)
+        return self._embedders.get(name, lambda: EMBEDDERS.load(spec)(spec))
+
+    def vectors(self, gallery: Gallery, name: str, progress: Progress | None = None) -> Vectors:
+        """The vectors of a gallery by an embedder, embedded where they are nowhere yet."""
+        spec = self.spec(name)
+
+        def make() -> Vectors:
+            if self.public and self.store.find(vectors_key(gallery, spec)) is None:
+                raise Refused(
+                    f"{name} has no vectors of {gallery.name} here and a public lab embeds none; "
+                    "run Parallax on your own machine for that"
+                )
+            return self.store.vectors(gallery, spec, lambda: self.embedder(name), progress)
+
+        return self._vectors.get((gallery.name, gallery.revision, name), make)
+
+    def index(self, gallery: Gallery, panel: Panel, progress: Progress | None = None) -> Built:
+        """A panel's index, built where it is nowhere yet.
+
+        Raises:
+            BadVectors: the index cannot compare what the embedder makes.
+            Refused: a build-time knob off its default, in public mode.
+        """
+        embedder, index = self.spec(panel.embedder), INDEXES.spec(panel.index)
+        knobs = checked(index, dict(panel.knobs))
+        build = {name: value for name, value in knobs.items() if knob(index, name).when == "build"}
+        if embedder.metric not in index.metrics:
+            raise BadVectors(
+                f"{index.title} compares by {' or '.join(index.metrics)}, "
+                f"{embedder.title} makes vectors for {embedder.metric}; choose another index"
+            )
+        self._allow(index, build)
+        vectors = self.vectors(gallery, panel.embedder, progress)
+        key = vectors_key(gallery, embedder)
+
+        def make() -> Built:
+            return self.store.index(vectors, key, index, embedder.metric, build)
+
+        place = (gallery.name, gallery.revision, panel.embedder, index.name, *sorted(build.items()))
+        return self._indexes.get(place, make)
+
+    def compare(
+        self, gallery: str, panels: Sequence[Panel], query: Query, k: int
+    ) -> Iterator[Result]:
+        """Answer a query by each panel; see ``retrieval.search.compare``."""
+        from retrieval.search import compare
+
+        return compare(self, self.gallery(gallery), panels, query, k)
+
+    def states(self) -> dict[str, State]:
+        """Whether each embedder and index can be used now."""
+        from retrieval.readiness import state
+
+        return {spec.name: state(spec) for spec in (*EMBEDDERS.specs(), *INDEXES.specs())}
+
+    def _allow(self, index: Spec, build: dict[str, int]) -> None:
+        changed = [name for name, value in build.items() if value != knob(index, name).default]
+        if self.public and changed:
+            raise Refused(
+                f"{', '.join(changed)} would build another index and a public lab builds none; "
+                "run Parallax on your own machine for that"
+            )

@@ -1,0 +1,229 @@
+"""Vectors and indexes on disk: found by what decides them, checked before they are used."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval import manifest
+from retrieval.embedders.base import Embedder, unit
+from retrieval.errors import Damaged, LabError
+from retrieval.galleries.base import Gallery
+from retrieval.indexes import INDEXES
+from retrieval.indexes.base import Index, knob
+from retrieval.types import Metric, Progress, Rows, Spec, Vectors
+
+SHARD = 8_000_000
+"""Bytes of one file of vectors, at most."""
+CHUNK = 512
+"""Rows that are embedded between two looks at the disk; a killed build loses fewer."""
+
+Key = dict[str, Any]
+
+
+def vectors_key(gallery: Gallery, embedder: Spec) -> Key:
+    """All that decides a gallery's vectors."""
+    return {
+        "kind": "vectors",
+        "gallery": gallery.name,
+        "gallery_revision": gallery.revision,
+        "embedder": embedder.name,
+        "source": embedder.source,
+        "revision": embedder.revision,
+        "preprocessing": embedder.preprocessing,
+        "precision": embedder.precision,
+        "metric": str(embedder.metric),
+        "dim": embedder.dim,
+    }
+
+
+def index_key(vectors: Key, index: Spec, knobs: dict[str, int]) -> Key:
+    """All that decides an index over a gallery's vectors."""
+    build = {name: value for name, value in knobs.items() if knob(index, name).when == "build"}
+    return {**vectors, "kind": "index", "index": index.name, "knobs": dict(sorted(build.items()))}
+
+
+@dataclass(frozen=True)
+class Built:
+    """An index, the seconds that building it took, and whether that was just now."""
+
+    index: Index
+    seconds: float
+    fresh: bool
+
+
+class Store:
+    """Two roots: what ships, read only, and a cache.
+
+    Args:
+        shipped: folder of prebuilt artefacts.
+        cache: folder for what is built here.
+    """
+
+    def __init__(self, shipped: Path, cache: Path) -> None:
+        self.shipped = shipped
+        self.cache = cache
+
+    def find(self, key: Key) -> Path | None:
+        """The sound folder of a key, every file checked; None where it must be built."""
+        for root in (self.shipped, self.cache):
+            folder = place(root, key)
+            if (folder / manifest.NAME).is_file():
+                try:
+                    if manifest.check(folder)["key"] == key:
+                        return folder
+                except Damaged:
+                    if root == self.shipped:  # a checkout that is broken should say so
+                        raise
+        return None
+
+    def vectors(
+        self,
+        gallery: Gallery,
+        spec: Spec,
+        embedder: Callable[[], Embedder],
+        progress: Progress | None = None,
+    ) -> Vectors:
+        """A gallery's vectors, embedded now if they are nowhere.
+
+        Args:
+            gallery: whose rows.
+            spec: which embedder.
+            embedder: loads it, called only if it is needed.
+            progress: told of rows done.
+
+        Returns:
+            (n, dim) float32 rows of length 1, or (n, bytes) uint8.
+        """
+        key = vectors_key(gallery, spec)
+        folder = self.find(key)
+        if folder is None:
+            with self._alone(key):
+                folder = self.find(key) or self._embed(gallery, key, embedder(), progress)
+        return read_vectors(folder, spec.metric)
+
+    def index(
+        self, vectors: Vectors, key: Key, spec: Spec, metric: Metric, knobs: dict[str, int]
+    ) -> Built:
+        """An index over the vectors of a key, built now if it is nowhere."""
+        index = INDEXES.load(spec)(spec, metric, **knobs)
+        key = index_key(key, spec, index.knobs)
+        folder = self.find(key)
+        if folder is None:
+            with self._alone(key):
+                folder = self.find(key)
+                if folder is None:
+                    return Built(index, self._build(index, vectors, key), fresh=True)
+        index.load(folder, vectors)
+        return Built(index, float(manifest.read(folder)["recorded"]["seconds"]), fresh=False)
+
+    def folders(self) -> Iterator[Path]:
+        """Every artefact of both roots."""
+        for root in (self.shipped, self.cache):
+            for found in sorted(root.glob(f"*/*/*/{manifest.NAME}")):
+                yield found.parent
+
+    def _build(self, index: Index, vectors: Vectors, key: Key) -> float:
+        start = time.perf_counter()
+        index.build(vectors)
+        seconds = time.perf_counter() - start
+        with manifest.publish(place(self.cache, key), key, seconds) as folder:
+            index.save(folder)
+        return seconds
+
+    def _embed(
+        self, gallery: Gallery, key: Key, embedder: Embedder, progress: Progress | None
+    ) -> Path:
+        target = place(self.cache, key)
+        partial = target.with_name(f"{target.name}.partial")
+        chunks = [
+            self._chunk(partial, gallery, embedder, start, progress)
+            for start in range(0, len(gallery), CHUNK)
+        ]
+        with manifest.publish(target, key) as folder:
+            write_vectors(folder, chunks, key)
+        shutil.rmtree(partial, ignore_errors=True)
+        return target
+
+    def _chunk(
+        self,
+        partial: Path,
+        gallery: Gallery,
+        embedder: Embedder,
+        start: int,
+        progress: Progress | None,
+    ) -> Vectors:
+        from retrieval.embedders.gallery import embed
+
+        rows = range(start, min(start + CHUNK, len(gallery)))
+        folder = partial / f"{start:09}"
+        key = {"rows": [rows.start, rows.stop]}
+        if not self._sound(folder, key):
+            with manifest.publish(folder, key) as beside:
+                np.save(beside / "chunk.npy", embed(gallery, embedder, rows, None))
+        if progress:
+            progress(f"embedding {gallery.name} with {embedder.spec.name}", rows.stop, len(gallery))
+        chunk: Vectors = np.load(folder / "chunk.npy", allow_pickle=False)
+        return chunk
+
+    def _sound(self, folder: Path, key: Key) -> bool:
+        try:
+            return bool(manifest.check(folder)["key"] == key)
+        except Damaged:
+            return False
+
+    @contextmanager
+    def _alone(self, key: Key) -> Iterator[None]:
+        from filelock import FileLock
+
+        target = place(self.cache, key)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(target.with_name(f".{target.name}.lock"))
+            lock.acquire()
+        except OSError as error:
+            raise LabError(
+                f"cannot write {target.parent}: {error.strerror or error}; "
+                "set PARALLAX_CACHE to a folder that can be written"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def place(root: Path, key: Key) -> Path:
+    """Where a key's artefact stands below a root."""
+    kind = key.get("index", key["kind"])
+    return Path(root, key["gallery"], key["embedder"], f"{kind}-{manifest.digest(key)}")
+
+
+def write_vectors(folder: Path, chunks: list[Vectors], key: Key) -> None:
+    """Write vectors as float16 (or bits) in files of at most ``SHARD`` bytes."""
+    packed = key["metric"] == Metric.HAMMING
+    width = key["dim"] // 8 if packed else key["dim"]
+    dtype = np.uint8 if packed else np.float16
+    whole = np.concatenate([np.empty((0, width), dtype), *(each.astype(dtype) for each in chunks)])
+    rows = max(1, SHARD // (width * whole.itemsize))
+    for number, start in enumerate(range(0, max(len(whole), 1), rows)):
+        np.save(folder / f"vectors-{number:05}.npy", whole[start : start + rows])
+
+
+def read_vectors(folder: Path, metric: Metric) -> Vectors:
+    """The vectors of a checked folder: float32 rows of length 1, or packed bits."""
+    shards = [np.load(path, allow_pickle=False) for path in sorted(folder.glob("vectors-*.npy"))]
+    whole = np.concatenate(shards)
+    return whole if metric is Metric.HAMMING else unit(whole)
+
+
+def overlap(one: Rows, other: Rows) -> float:
+    """Mean share of equal rows in two (q, k) answers to the same queries."""
+    shares = [len(np.intersect1d(a, b)) / len(a) for a, b in zip(one, other, strict=True)]
+    return float(np.mean(shares))

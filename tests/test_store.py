@@ -1,0 +1,230 @@
+"""Vectors and indexes on disk."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval import manifest, store
+from retrieval.embedders.base import Embedder
+from retrieval.errors import Damaged, LabError, Stopped
+from retrieval.indexes import INDEXES
+from retrieval.store import Built, Store, read_vectors, vectors_key
+from retrieval.types import Metric, Spec, Vectors
+from tests.fakes import COLOUR, Colour, Colours
+
+HNSW = INDEXES.spec("faiss-hnsw")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Store:
+    return Store(tmp_path / "shipped", tmp_path / "cache")
+
+
+def loaded() -> Embedder:
+    return Colour(COLOUR)
+
+
+def never() -> Embedder:
+    raise AssertionError("this should have been on disk")
+
+
+def built(shop: Store, gallery: Colours, spec: Spec = COLOUR) -> Vectors:
+    return shop.vectors(gallery, spec, loaded)
+
+
+def indexed(shop: Store, gallery: Colours, **knobs: int) -> Built:
+    vectors = built(shop, gallery)
+    return shop.index(vectors, vectors_key(gallery, COLOUR), HNSW, Metric.COSINE, knobs)
+
+
+def test_the_second_time_nothing_is_embedded(shop: Store) -> None:
+    gallery = Colours(20)
+    first = built(shop, gallery)
+    assert np.array_equal(first, shop.vectors(gallery, COLOUR, never))
+    assert first.dtype == np.float32
+    assert np.allclose(np.linalg.norm(first, axis=1), 1, atol=1e-6)
+
+
+def test_shards_are_read_in_their_order(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "SHARD", 3 * 2 * 4)  # four rows a file
+    first = built(shop, Colours(30))
+    again = shop.vectors(Colours(30), COLOUR, never)
+    assert len(list(shop.cache.glob("*/*/*/vectors-*.npy"))) == 8
+    assert np.array_equal(first, again)
+    assert np.allclose(first[1], np.array([10, 250, 10]) / np.linalg.norm([10, 250, 10]), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("gallery", "spec"),
+    [
+        (Colours(20, revision="2"), COLOUR),
+        (Colours(20, name="others"), COLOUR),
+        (Colours(20), replace(COLOUR, revision="2")),
+        (Colours(20), replace(COLOUR, preprocessing="squash 8")),
+        (Colours(20), replace(COLOUR, precision="bfloat16")),
+        (Colours(20), replace(COLOUR, source="elsewhere")),
+    ],
+)
+def test_whatever_decides_the_vectors_builds_others(
+    shop: Store, gallery: Colours, spec: Spec
+) -> None:
+    built(shop, Colours(20))
+    before = Colour.calls
+    built(shop, gallery, spec)
+    assert Colour.calls == before + 20
+
+
+def test_a_change_of_gallery_rebuilds_nothing_of_another(shop: Store) -> None:
+    built(shop, Colours(20, name="others"))
+    built(shop, Colours(20))
+    built(shop, Colours(20, revision="2"))
+    shop.vectors(Colours(20, name="others"), COLOUR, never)
+
+
+def test_a_stopped_build_goes_on_where_it_was(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "CHUNK", 8)
+
+    def stop(what: str, done: int, total: int) -> None:
+        if done == 16:
+            raise Stopped("enough")
+
+    before = Colour.calls
+    with pytest.raises(Stopped):
+        shop.vectors(Colours(30), COLOUR, loaded, stop)
+    built(shop, Colours(30))
+    assert Colour.calls == before + 30
+    assert not list(shop.cache.rglob("*.partial"))
+
+
+def test_a_damaged_chunk_of_a_stopped_build_is_embedded_again(
+    shop: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "CHUNK", 8)
+
+    def stop(what: str, done: int, total: int) -> None:
+        if done == 16:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        shop.vectors(Colours(30), COLOUR, loaded, stop)
+    chunk = next(shop.cache.rglob("*.partial/000000008/chunk.npy"))
+    flip(chunk)
+    before = Colour.calls
+    sound = built(Store(shop.shipped, shop.cache / "other"), Colours(30))
+    assert np.array_equal(built(shop, Colours(30)), sound)
+    assert Colour.calls == before + 30 + 22
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_flipped_bit_in_the_cache_is_built_again(shop: Store) -> None:
+    sound = built(shop, Colours(20))
+    flip(next(shop.cache.rglob("vectors-00000.npy")))
+    assert np.array_equal(built(shop, Colours(20)), sound)
+    manifest.check(next(shop.folders()))
+
+
+def test_a_flipped_bit_in_a_graph_is_built_again(shop: Store) -> None:
+    assert indexed(shop, Colours(20)).fresh
+    assert not indexed(shop, Colours(20)).fresh
+    files = [path for path in shop.cache.glob("*/*/faiss-hnsw-*/*") if path.name != manifest.NAME]
+    flip(files[0])
+    assert indexed(shop, Colours(20)).fresh
+    assert not indexed(shop, Colours(20)).fresh
+
+
+def test_a_flipped_bit_in_what_ships_is_said(tmp_path: Path) -> None:
+    built(Store(tmp_path / "none", tmp_path / "shipped"), Colours(20))
+    shop = Store(tmp_path / "shipped", tmp_path / "cache")
+    shop.vectors(Colours(20), COLOUR, never)
+    flip(next((tmp_path / "shipped").rglob("vectors-00000.npy")))
+    with pytest.raises(Damaged, match=r"vectors-00000\.npy differs from its manifest"):
+        built(shop, Colours(20))
+
+
+def test_an_older_format_is_built_again(shop: Store) -> None:
+    built(shop, Colours(20))
+    path = next(shop.cache.rglob(manifest.NAME))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 0}))
+    before = Colour.calls
+    built(shop, Colours(20))
+    assert Colour.calls == before + 20
+
+
+def test_other_versions_of_libraries_are_no_reason_to_build(shop: Store) -> None:
+    built(shop, Colours(20))
+    path = next(shop.cache.rglob(manifest.NAME))
+    told = json.loads(path.read_text())
+    told["recorded"]["versions"]["numpy"] = "1.0"
+    path.write_text(json.dumps(told))
+    shop.vectors(Colours(20), COLOUR, never)
+
+
+def test_each_build_time_knob_has_its_own_index(shop: Store) -> None:
+    indexed(shop, Colours(20))
+    assert indexed(shop, Colours(20), M=8).fresh
+    assert not indexed(shop, Colours(20), efSearch=7).fresh
+
+
+def test_an_empty_gallery_has_no_vectors(shop: Store) -> None:
+    assert built(shop, Colours(0)).shape == (0, 3)
+
+
+def test_a_read_only_cache_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder can be made below a file")
+    shop = Store(tmp_path / "shipped", tmp_path / "file" / "cache")
+    with pytest.raises(LabError, match="set PARALLAX_CACHE to a folder that can be written"):
+        built(shop, Colours(20))
+
+
+def test_two_who_build_the_same_build_it_once(shop: Store) -> None:
+    before = Colour.calls
+    threads = [threading.Thread(target=built, args=(shop, Colours(40))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Colour.calls == before + 40
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from retrieval import store
+from tests.fakes import COLOUR, Colour, Colours
+store.CHUNK = 8
+def die(what, done, total):
+    if done == 16:
+        os.kill(os.getpid(), 9)
+shop = store.Store(Path("none"), Path(sys.argv[1]))
+shop.vectors(Colours(30), COLOUR, lambda: Colour(COLOUR), die)
+"""
+
+
+def test_a_build_that_was_killed_goes_on_where_it_was(
+    shop: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "CHUNK", 8)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(shop.cache)], check=False)
+    assert killed.returncode == -9
+    before = Colour.calls
+    built(shop, Colours(30))
+    assert Colour.calls == before + 14
+
+
+def test_packed_bits_stay_bits(tmp_path: Path) -> None:
+    bits = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    store.write_vectors(tmp_path, [bits], {"metric": "hamming", "dim": 64})
+    assert np.array_equal(read_vectors(tmp_path, Metric.HAMMING), bits)
