@@ -17,6 +17,8 @@ Rows: TypeAlias = NDArray[np.int64]
 Scores: TypeAlias = NDArray[np.float32]
 """(q, k) similarities, higher is better, -inf beside a -1."""
 
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+"""What a network computes in; part of the store's key."""
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, of how many; may raise to stop."""
 
@@ -130,7 +132,7 @@ class Spec:
     source: str = ""
     revision: str = ""
     preprocessing: str = ""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     params: tuple[tuple[str, Any], ...] = ()
 
     @property
