@@ -12,13 +12,12 @@ SLACK = 1e-6
 
 def scores(query: Vectors, vectors: Vectors, rows: Rows, metric: Metric) -> Scores:
     """Similarities of one query, (width,), to the given (k,) rows, from the vectors themselves."""
-    found = vectors[rows]
     if metric is Metric.COSINE:
-        cosine: Scores = found @ query
+        cosine: Scores = np.asarray(vectors[rows], np.float32) @ np.asarray(query, np.float32)
         return cosine
-    differing = np.bitwise_count(found ^ query).sum(axis=1)
-    hamming: Scores = (1 - differing / (8 * vectors.shape[1])).astype(np.float32)
-    return hamming
+    unequal = np.asarray(vectors[rows], np.uint8) ^ np.asarray(query, np.uint8)
+    share = np.bitwise_count(unequal).sum(axis=1) / (8 * vectors.shape[1])
+    return np.asarray(1 - share, np.float32)
 
 
 def recall(found: Scores, true: Scores) -> float:

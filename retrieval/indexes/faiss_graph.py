@@ -1,0 +1,88 @@
+"""HNSW graphs: their knobs, their files, their size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from retrieval.errors import Damaged
+from retrieval.indexes.faiss_base import library
+from retrieval.types import Knob
+
+GRAPH = "graph.faiss"
+"""File name of a graph, in FAISS's format."""
+KNOBS = (
+    Knob(
+        name="efSearch",
+        low=1,
+        high=512,
+        default=16,
+        when="query",
+        unit="candidates",
+        help="Candidates kept while walking the graph; below k it counts as k.",
+    ),
+    Knob(
+        name="M",
+        low=4,
+        high=64,
+        default=16,
+        when="build",
+        unit="links",
+        help="Links of a vector in each layer, twice as many in the lowest.",
+    ),
+    Knob(
+        name="efConstruction",
+        low=8,
+        high=512,
+        default=40,
+        when="build",
+        unit="candidates",
+        help="Candidates kept while a vector's links are chosen.",
+    ),
+)
+
+
+def search_params(knobs: dict[str, int]) -> Any:
+    """Search parameters of a graph."""
+    return library().SearchParametersHNSW(efSearch=knobs["efSearch"])
+
+
+def graph_bytes(hnsw: Any) -> int:
+    """Bytes of the links (int32), their offsets (int64) and the levels (int32)."""
+    return int(4 * hnsw.neighbors.size() + 8 * hnsw.offsets.size() + 4 * hnsw.levels.size())
+
+
+def check_graph(engine: Any, width: int, count: int) -> None:
+    """Whether a graph that was read fits the vectors, so that no link leads outside them.
+
+    Raises:
+        Damaged: another width or number of vectors, or a link outside them.
+    """
+    if engine.d != width or engine.ntotal != count:
+        raise Damaged(
+            f"{GRAPH} holds {engine.ntotal} vectors of width {engine.d}, "
+            f"the vectors are {count} of width {width}; build the index again"
+        )
+    if not sound(engine.hnsw, count):
+        raise Damaged(f"{GRAPH} has links that lead outside its vectors; build the index again")
+
+
+def sound(hnsw: Any, count: int) -> bool:
+    """Whether levels, offsets, links and entry point agree with ``count`` vectors."""
+    to_array = library().vector_to_array
+    levels, offsets = to_array(hnsw.levels), to_array(hnsw.offsets)
+    links, per_level = to_array(hnsw.neighbors), to_array(hnsw.cum_nneighbor_per_level)
+    if len(levels) != count or len(offsets) != count + 1 or not len(links):
+        return False
+    if levels.min() < 1 or levels.max() >= len(per_level):
+        return False
+    held = np.diff(offsets.astype(np.int64)) == per_level[levels]
+    return bool(
+        held.all()
+        and offsets[-1] == len(links)
+        and links.min() >= -1
+        and links.max() < count
+        and 0 <= hnsw.entry_point < count
+        and hnsw.max_level == levels.max() - 1
+    )

@@ -1,0 +1,56 @@
+"""The k highest of many scores, equal ones ordered by row."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.types import Scores, Vectors
+
+Found: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Rows and scores of one query, both (k,), best first."""
+SLACK = np.float32(1e-5)
+"""More than a product by blocks and one by rows differ by, for rows of length 1."""
+WIDEST = 128
+"""Scores of which one peak is taken; more would loosen the bound and save no time."""
+
+
+def best(scores: Scores, k: int) -> Found:
+    """The k highest of (n,) scores and their rows; k at most n."""
+    rows = np.flatnonzero(scores >= bounds(scores[None], k)[0])
+    return ordered(rows, scores[rows], k)
+
+
+def ordered(rows: NDArray[np.int64], scores: Scores, k: int) -> Found:
+    """The k best of some ascending rows, best first, the lower row first where equal."""
+    order = np.argsort(-scores, kind="stable")[:k]
+    return rows[order], scores[order]
+
+
+def bounds(scores: Scores, k: int) -> Scores:
+    """A score for each query, (q,), that its k best rows reach, tight but for few others.
+
+    The columns are dealt into groups; the k-th highest of the groups' peaks cannot be above
+    the k-th highest score. That is one pass over (q, n) and a selection among the peaks.
+    """
+    count = scores.shape[1]
+    width = max(1, min(WIDEST, count // (8 * k)))
+    groups = count // width
+    peaks = scores[:, : groups * width].reshape(len(scores), width, groups).max(axis=1)
+    bound: Scores = np.partition(peaks, groups - k, axis=1)[:, groups - k] - SLACK
+    return bound
+
+
+def among(vectors: Vectors, query: NDArray[Any], rows: NDArray[np.int64], k: int) -> Found:
+    """The k best of some ascending rows, by their own products with the query, (k,)."""
+    if 8 * len(rows) > len(vectors):  # so many ties that gathering would copy the gallery
+        return ordered(rows, np.vecdot(vectors, query)[rows], k)
+    return ordered(rows, np.vecdot(vectors.take(rows, axis=0), query), k)
+
+
+def similarity(distances: NDArray[Any], bits: int) -> Scores:
+    """Share of equal bits: 1 - distance / bits, float32."""
+    scores: Scores = np.subtract(1, distances / np.float32(bits), dtype=np.float32)
+    return scores
