@@ -1,0 +1,41 @@
+"""Parallax in the browser: ``python app.py``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def flags() -> argparse.ArgumentParser:
+    """The flags of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="your own pictures, as the gallery 'folder'")
+    parser.add_argument("--public", action="store_true", help="strangers use it: builds nothing")
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, help="port to listen on")
+    parser.add_argument("--cache", type=Path, help="where to keep what is built")
+    return parser
+
+
+def main() -> None:
+    """Open the page and stay."""
+    options = flags().parse_args()
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from retrieval.lab import Lab
+    from retrieval.ui.launch import serve
+
+    space = bool(os.environ.get("SPACE_ID"))
+    folder = options.folder or os.environ.get("PARALLAX_FOLDER")
+    lab = Lab(
+        cache=options.cache,
+        folder=Path(folder) if folder else None,
+        public=options.public or space,
+    )
+    host = options.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    serve(lab, host, options.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""A query from the page: asked of the lab, drawn as the panels finish."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from retrieval.embedders import EMBEDDERS
+from retrieval.errors import LabError
+from retrieval.galleries.base import Gallery
+from retrieval.indexes import INDEXES
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.types import Result
+from retrieval.ui.address import PANELS, Address
+from retrieval.ui.examples import texts
+from retrieval.ui.figures import escape
+from retrieval.ui.menu import Menu
+from retrieval.ui.panel import LETTERS, View, draw
+from retrieval.ui.percentiles import Latest, Percentiles
+from retrieval.ui.querybar import credit, fastest, over
+from retrieval.ui.results import Shown
+from retrieval.ui.stages import chart
+from retrieval.ui.uploads import opened
+
+START = ("conse-lite2@exact", "captions@exact")
+"""The panels of a page without an address."""
+PATIENCE = 0.15
+"""Seconds without news before what has arrived is drawn."""
+LOG = logging.getLogger(__name__)
+
+
+class Answers:
+    """Answers the page's queries.
+
+    Args:
+        lab: which answers.
+        menu: what can be picked; everything that is registered by default.
+    """
+
+    def __init__(self, lab: Lab, menu: Menu | None = None) -> None:
+        self.lab = lab
+        self.menu = menu or Menu(lab, EMBEDDERS.specs(), INDEXES.specs())
+        self.latest = Latest()
+        self.known: set[tuple[str, str]] = set()
+
+    @property
+    def start(self) -> Address:
+        """The page without an address."""
+        names = [entry.name for entry in self.lab.catalog.entries()]
+        return Address(names[0], tuple(Panel.parse(text) for text in START))
+
+    def stream(self, asked: object) -> Iterator[list[Any]]:
+        """Answer what the page sent: ``{"address": "?...", "file": {"path": ...}}``.
+
+        Yields:
+            The HTML over the panels, of each of the four panels, and under them;
+            ``gr.skip()`` for what has not changed.
+
+        Raises:
+            gr.Error: with one sentence.
+        """
+        with sentences():
+            given = asked if isinstance(asked, Mapping) else {}
+            address = Address.parse(given.get("address", ""), self.start)
+            number = given.get("asked")
+            image = opened(given.get("file"))
+            gallery = self.lab.catalog.open(address.gallery)
+            if image is None and address.text is None and address.row is None:
+                address = _first_example(address, gallery)
+            yield from self._answers(address, gallery, image, number if type(number) is int else 0)
+
+    def _answers(
+        self, address: Address, gallery: Gallery, image: bytes | None, asked: int
+    ) -> Iterator[list[Any]]:
+        settled = [self.menu.fit(panel) for panel in address.panels]
+        panels = tuple(panel for panel, _ in settled)
+        notes = [note for _, note in settled]
+        drawing = Drawing(self, replace(address, panels=panels), gallery, notes, asked)
+        if new := {(panel.embedder, panel.index) for panel in panels} - self.known:
+            yield drawing.waiting(new)
+        last = time.monotonic()
+        results = self.lab.compare(address.gallery, panels, address.query(image), address.k)
+        for result in results:
+            drawing.add(result)
+            if not drawing.done and time.monotonic() - last > PATIENCE:
+                yield drawing.draw()
+                last = time.monotonic()
+        self.known.update((panel.embedder, panel.index) for panel in panels)
+        yield drawing.draw()
+
+
+class Drawing:
+    """One query's panels, as they come in.
+
+    Args:
+        answers: whose menu and percentiles.
+        address: what is asked.
+        gallery: of which pictures.
+        notes: what was changed in each panel.
+        asked: the page's own number of this query, given back to it.
+    """
+
+    def __init__(
+        self,
+        answers: Answers,
+        address: Address,
+        gallery: Gallery,
+        notes: list[str],
+        asked: int,
+    ) -> None:
+        self.answers = answers
+        self.address = address
+        self.gallery = gallery
+        self.notes = notes
+        self.asked = asked
+        self.results: list[Result | None] = [None] * len(address.panels)
+        self.latest: dict[int, Percentiles] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether every panel has answered."""
+        return all(self.results)
+
+    def add(self, result: Result) -> None:
+        """Take up a panel's answer."""
+        self.results[result.position] = result
+        kind = "text" if self.address.text is not None else "picture"
+        key = f"{self.gallery.name} {self.address.panels[result.position]} {kind}"
+        self.latest[result.position] = self.answers.latest.add(key, result)
+
+    def waiting(self, new: set[tuple[str, str]]) -> list[Any]:
+        """Skeletons for the panels that have something to load."""
+        panels = [
+            self._panel(position) if (panel.embedder, panel.index) in new else gr.skip()
+            for position, panel in enumerate(self.address.panels)
+        ]
+        return [gr.skip(), *self._filled(panels), gr.skip()]
+
+    def draw(self) -> list[Any]:
+        """All panels that have answered; the rest once all have."""
+        panels = [
+            self._panel(position) if result else gr.skip()
+            for position, result in enumerate(self.results)
+        ]
+        if not self.done:
+            return [gr.skip(), *self._filled(panels), gr.skip()]
+        titles = [
+            f"{LETTERS[at]} · {self._title(panel)}" for at, panel in enumerate(self.address.panels)
+        ]
+        under = chart(titles, self.results) + credit(self.gallery)
+        above = over(self.address, self.gallery, self.results, self.asked)
+        return [above, *self._filled(panels), under]
+
+    def _filled(self, panels: list[Any]) -> list[Any]:
+        return panels + [""] * (PANELS - len(panels))
+
+    def _title(self, panel: Panel) -> str:
+        menu = self.answers.menu
+        return f"{menu.embedder(panel.embedder).title} × {menu.index(panel.index).title}"
+
+    def _panel(self, position: int) -> str:
+        result, panel = self.results[position], self.address.panels[position]
+        several = len(self.address.panels) > 1
+        view = View(panel, result, note=self.notes[position])
+        if result is not None:
+            view = self._view(result, panel)
+        return draw(position, view, self.answers.menu, self._shown(position), several)
+
+    def _view(self, result: Result, panel: Panel) -> View:
+        warm = [each for each in self.results if each and not each.problem]
+        totals = [each.timings.total for each in warm]
+        recalls = [each.recall for each in warm if each.recall is not None]
+        return View(
+            panel,
+            result,
+            latest=self.latest[result.position],
+            fastest=result is fastest(self.results),
+            best=len(set(recalls)) > 1 and result.recall == max(recalls),
+            scale=max(totals, default=1.0) or 1.0,
+            note=self.notes[result.position],
+        )
+
+    def _shown(self, position: int) -> Shown:
+        first = self.results[0]
+        result = self.results[position]
+        hits = (*result.hits, *result.missed) if result else ()
+        rows = [hit.row for hit in hits]
+        return Shown(
+            gallery=self.gallery.name,
+            k=self.address.k,
+            first={hit.row: hit.rank for hit in first.hits} if position and first else None,
+            sources=dict(zip(rows, self.gallery.sources(rows), strict=True)),
+        )
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Whatever fails reaches the user as one sentence."""
+    try:
+        yield
+    except LabError as error:
+        raise gr.Error(escape(str(error)), print_exception=False) from error
+    except gr.Error:
+        raise
+    except Exception as error:
+        LOG.exception("a query failed")
+        raise gr.Error(
+            "Something broke in here, not in your query; the server's log has the details.",
+            print_exception=False,
+        ) from error
+
+
+def _first_example(address: Address, gallery: Gallery) -> Address:
+    words = texts(gallery)
+    return replace(address, text=words[0]) if words else replace(address, row=0)

@@ -1,0 +1,81 @@
+"""The documented API, which is the MCP tool too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retrieval.commands.compare import plain
+from retrieval.errors import BadQuery
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.query import Query
+from retrieval.ui.address import MOST, PANELS
+from retrieval.ui.answers import START, sentences
+from retrieval.ui.uploads import opened
+
+
+class Search:
+    """What the API calls.
+
+    Args:
+        lab: which answers.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def compare_search(
+        self,
+        text: str | None = None,
+        image: str | None = None,
+        panels: list[str] | None = None,
+        gallery: str = "stamps",
+        k: int = 10,
+    ) -> dict[str, Any]:
+        """Search pictures by a text or by a picture, with several retrieval stacks side by side.
+
+        Args:
+            text: What the picture should show, such as "a bird". Give a text or an image.
+            image: A JPEG, PNG or WebP in base64, or an uploaded file. Links are not followed.
+            panels: One to four stacks, each EMBEDDER@INDEX?knob=value, such as
+                "conse-lite2@faiss-hnsw?efSearch=16".
+            gallery: The name of the gallery to search.
+            k: How many pictures, from 1 to 100.
+
+        Returns:
+            {"panels": [...]}, each with embedder, index, hits (row, rank, score, caption, label),
+            timings in milliseconds, recall against exact search, and a problem or null.
+        """
+        with sentences():
+            asked = _panels(panels)
+            query = Query(text=_text(text), image=opened(image))
+            results = self.lab.compare(_name(gallery), asked, query, _count(k))
+            ordered = sorted(results, key=lambda result: result.position)
+            return {"panels": [plain(result) for result in ordered]}
+
+
+def _panels(value: object) -> list[Panel]:
+    texts = list(START) if value is None else value
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise BadQuery("panels must be a list of texts, such as conse-lite2@exact")
+    if not 1 <= len(texts) <= PANELS:
+        raise BadQuery(f"{len(texts)} panels are asked; give from 1 to {PANELS}")
+    return [Panel.parse(each) for each in texts]
+
+
+def _text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise BadQuery(f"text must be a text, not {type(value).__name__}")
+    return value or None
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadQuery(f"gallery must be a text, not {type(value).__name__}")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
+        raise BadQuery(f"k is {value!r:.80}; it must be a whole number from 1 to {MOST}")
+    return value

@@ -1,0 +1,113 @@
+"""What can be picked: embedders, indexes and galleries, with their readiness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.registry import suggest
+from retrieval.types import Metric, Spec, State
+from retrieval.ui.figures import escape, size
+
+FRESH = 5.0
+"""Seconds for which a look at the readiness is good."""
+
+
+@dataclass
+class Menu:
+    """Specs by name, and states that are looked up again when they are old.
+
+    Attributes:
+        lab: whose states.
+        embedders: in the order of the picker.
+        indexes: in the order of the picker.
+    """
+
+    lab: Lab
+    embedders: Sequence[Spec]
+    indexes: Sequence[Spec]
+    _states: dict[str, State] = field(default_factory=dict)
+    _at: float = -FRESH
+
+    def state(self, name: str) -> State:
+        """Whether a plug-in is ready; ready where nothing is known against it."""
+        if time.monotonic() - self._at > FRESH:
+            self._states, self._at = self.lab.states(), time.monotonic()
+        return self._states.get(name, State("ready"))
+
+    def embedder(self, name: str) -> Spec:
+        """An embedder's spec.
+
+        Raises:
+            UnknownName: with the nearest names.
+        """
+        return _named("embedder", name, self.embedders)
+
+    def index(self, name: str) -> Spec:
+        """An index's spec.
+
+        Raises:
+            UnknownName: with the nearest names.
+        """
+        return _named("index", name, self.indexes)
+
+    def fitting(self, embedder: Spec) -> list[Spec]:
+        """The indexes that can compare what an embedder makes."""
+        return [spec for spec in self.indexes if embedder.metric in spec.metrics]
+
+    def fit(self, panel: Panel) -> tuple[Panel, str]:
+        """A panel whose index can compare its embedder's vectors, and what was changed."""
+        embedder, index = self.embedder(panel.embedder), self.index(panel.index)
+        fitting = self.fitting(embedder)
+        if index in fitting or not fitting:
+            return panel, ""
+        new = next((spec for spec in fitting if index.name.endswith(spec.name[-4:])), fitting[0])
+        return (
+            Panel(embedder.name, new.name),
+            f"{index.title} does not compare by {embedder.metric}, as {embedder.title} needs: "
+            f"this panel uses {new.title}.",
+        )
+
+    def embedder_options(self, chosen: str) -> str:
+        """Options grouped by family; what is not ready is listed, grey, with its reason."""
+        groups = groupby(self.embedders, key=lambda spec: spec.family or "Embedders")
+        return "".join(
+            f'<optgroup label="{escape(family)}">'
+            + "".join(self._option(spec, chosen, _about(spec)) for spec in specs)
+            + "</optgroup>"
+            for family, specs in groups
+        )
+
+    def index_options(self, embedder: Spec, chosen: str) -> str:
+        """The indexes that fit an embedder."""
+        return "".join(self._option(spec, chosen, "") for spec in self.fitting(embedder))
+
+    def _option(self, spec: Spec, chosen: str, about: str) -> str:
+        state = self.state(spec.name)
+        ready = state.kind == "ready"
+        words = [spec.title, about] if ready else [spec.title, _unready(spec, state)]
+        marks = (" selected" if spec.name == chosen else "") + ("" if ready else " disabled")
+        text = " · ".join(word for word in words if word)
+        return f'<option value="{escape(spec.name)}"{marks}>{escape(text)}</option>'
+
+
+def _about(spec: Spec) -> str:
+    only = "" if spec.reads_text and spec.reads_images else " · pictures only"
+    only = " · text only" if not spec.reads_images else only
+    return f"{spec.dim} {'bits' if spec.metric is Metric.HAMMING else 'd'}{only}"
+
+
+def _unready(spec: Spec, state: State) -> str:
+    download = f" ({size(spec.bytes)})" if spec.bytes and state.kind == "download" else ""
+    return f"{state.kind.replace('-', ' ')}{download}: {state.reason}"
+
+
+def _named(kind: str, name: str, specs: Sequence[Spec]) -> Spec:
+    for spec in specs:
+        if spec.name == name:
+            return spec
+    raise suggest(kind, name, [spec.name for spec in specs])

@@ -1,0 +1,193 @@
+"""One panel: its pickers, its knobs, its strip of figures, its results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retrieval.panel import Panel
+from retrieval.types import Knob, Result, Spec
+from retrieval.ui.figures import AWAY, digits, escape, ms, seconds, size
+from retrieval.ui.menu import Menu
+from retrieval.ui.percentiles import FEWEST, Percentiles
+from retrieval.ui.results import Shown, grid, skeleton
+from retrieval.ui.stages import bar
+
+LETTERS = "ABCD"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A panel's answer among the others'.
+
+    Attributes:
+        panel: what was asked.
+        result: its answer; none while it is waited for.
+        latest: percentiles of its latest calls.
+        fastest: it has the lowest latency of several.
+        best: it has the highest recall of several.
+        scale: milliseconds that fill the bar's width.
+        note: what was changed to make the panel possible.
+    """
+
+    panel: Panel
+    result: Result | None = None
+    latest: Percentiles = Percentiles(0)
+    fastest: bool = False
+    best: bool = False
+    scale: float = 1.0
+    note: str = ""
+
+
+def draw(position: int, view: View, menu: Menu, shown: Shown, several: bool) -> str:
+    """The HTML of a panel.
+
+    Args:
+        position: from 0; the letter on its badge.
+        view: its answer.
+        menu: what its pickers offer.
+        shown: the gallery, k and what the first panel found.
+        several: it can be removed.
+    """
+    embedder, index = menu.embedder(view.panel.embedder), menu.index(view.panel.index)
+    letter = LETTERS[position]
+    return (
+        f'<section class="panel" data-panel="{escape(str(view.panel))}"'
+        f' aria-label="Panel {letter}: {escape(embedder.title)} by {escape(index.title)}">'
+        f"{_head(letter, embedder, index, menu, several)}"
+        f'<div class="set">{_knobs(letter, view.panel, index, menu.lab.public)}'
+        f"{_tags(embedder)}</div>"
+        f"{_strip(view, shown)}{_body(view, menu, shown)}</section>"
+    )
+
+
+def _head(letter: str, embedder: Spec, index: Spec, menu: Menu, several: bool) -> str:
+    return (
+        f'<header class="head"><b class="badge" aria-hidden="true">{letter}</b>'
+        f'<select class="field" data-pick="embedder" aria-label="Embedder of panel {letter}">'
+        f"{menu.embedder_options(embedder.name)}</select><i>×</i>"
+        f'<select class="field" data-pick="index" aria-label="Index of panel {letter}">'
+        f"{menu.index_options(embedder, index.name)}</select>"
+        + (
+            f'<button type="button" class="plain" data-remove aria-label="Remove panel {letter}">'
+            "✕</button>"
+            if several
+            else ""
+        )
+        + "</header>"
+    )
+
+
+def _knobs(letter: str, panel: Panel, index: Spec, public: bool) -> str:
+    values = dict(panel.knobs)
+    drawn = [
+        _knob(letter, knob, values.get(knob.name, knob.default))
+        for knob in index.knobs
+        if knob.when == "query" or not public
+    ]
+    empty = "<span>no settings</span>"
+    return f'<div class="knobs" data-count="{len(drawn)}">{"".join(drawn) or empty}</div>'
+
+
+def _knob(letter: str, knob: Knob, value: int) -> str:
+    low, high, at = knob.low, knob.high, value
+    if knob.scale == "log2":
+        low, high, at = (each.bit_length() - 1 for each in (low, high, value))
+    return (
+        f'<label class="knob" title="{escape(knob.help)}">{escape(knob.name)}'
+        f'<input type="range" data-knob="{escape(knob.name)}" data-scale="{knob.scale}"'
+        f' data-when="{knob.when}" data-default="{knob.default}" min="{low}" max="{high}"'
+        f' value="{at}" aria-label="{escape(knob.name)} of panel {letter}"'
+        f' aria-valuetext="{value}"><output>{value}</output></label>'
+    )
+
+
+def _tags(embedder: Spec) -> str:
+    licence = embedder.licence
+    tags = f'<span class="tag">{escape(embedder.note)}</span>' if embedder.note else ""
+    if licence:
+        use = {"yes": "", "no": ", no commercial use", "conditions": ", on conditions"}
+        tags += (
+            f'<a class="tag" href="{escape(licence.link)}" {AWAY} title="Licence of the weights">'
+            f"{escape(licence.id)}{use[licence.commercial]}</a>"
+        )
+    return f'<p class="tags">{tags}</p>'
+
+
+def _strip(view: View, shown: Shown) -> str:
+    result = view.result
+    if result is None or result.problem:
+        return '<div class="strip"></div>'
+    recall = "" if result.recall is None else f"{result.recall:.2f}"
+    return (
+        '<div class="strip">'
+        + _figure(ms(result.timings.total), "latency", "fastest" if view.fastest else "")
+        + _figure(recall or "none", f"recall@{shown.k}", "best" if view.best else "")
+        + f'<div class="costs">{bar(result.timings, view.scale)}<p>{_stages(result)}</p>'
+        + f"<p>{_facts(view, result)}</p></div></div>"
+    )
+
+
+def _figure(value: str, what: str, mark: str) -> str:
+    number, _, unit = value.partition(" ")
+    top = "b" if mark else "span"
+    said = f" · {mark}" if mark else ""
+    return f'<p class="figure"><{top}>{number}<i>{unit}</i></{top}><small>{what}{said}</small></p>'
+
+
+def _stages(result: Result) -> str:
+    timings = result.timings
+    times = (
+        ("decode", timings.decode),
+        ("embed", timings.embed),
+        ("search", timings.search),
+        ("rescore", timings.rescore),
+        ("fetch", timings.fetch),
+    )
+    words = (
+        f"{name}{' (shared)' if name == 'embed' and result.shared else ''}"
+        f"{' (cold)' if name in result.cold else ''} {digits(value)}"
+        for name, value in times
+        if value > 0
+    )
+    return " · ".join(words) + " ms"
+
+
+def _facts(view: View, result: Result) -> str:
+    latest = view.latest
+    if latest.p50 is None or latest.p95 is None:
+        calls = f"p50 from {FEWEST} calls on, {latest.calls} so far"
+    else:
+        calls = f"p50 {ms(latest.p50)}, p95 {ms(latest.p95)} over {latest.calls} calls"
+    waited = [f"waited {ms(result.waited_ms)}"] if result.waited_ms >= 1 else []
+    index = f"index {size(result.nbytes)}, built in {seconds(result.build_s)}"
+    return " · ".join([index, *waited, calls])
+
+
+def _body(view: View, menu: Menu, shown: Shown) -> str:
+    note = f'<p class="note">{escape(view.note)}</p>' if view.note else ""
+    embedder = menu.embedder(view.panel.embedder)
+    if view.result is None:
+        wait = f"Loading {embedder.title} and {menu.index(view.panel.index).title}."
+        return (
+            f'<div class="body">{note}<p class="wait">{escape(wait)}</p>{skeleton(shown.k)}</div>'
+        )
+    answer = _problem(view.result, menu) if view.result.problem else grid(view.result, shown)
+    return f'<div class="body">{note}{answer}</div>'
+
+
+def _problem(result: Result, menu: Menu) -> str:
+    ways = "".join(
+        f'<button type="button" data-instead="{escape(name)}">{escape(menu.embedder(name).title)}'
+        "</button>"
+        for name in result.instead
+    )
+    pick = f'<p>Or use one that can:</p><p class="ways">{ways}</p>' if ways else ""
+    return (
+        f'<div class="problem" role="status"><p>{escape(_sentence(result.problem))}</p>{pick}</div>'
+    )
+
+
+def _sentence(text: str) -> str:
+    first = text.split(" ", 1)[0]
+    start = text[:1].upper() if first.islower() else text[:1]  # pHash stays pHash
+    return start + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

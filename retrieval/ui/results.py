@@ -1,0 +1,69 @@
+"""A result as a grid of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from retrieval.types import Hit, Result
+from retrieval.ui.figures import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a grid needs besides its own result.
+
+    Attributes:
+        gallery: its name, for the pictures' addresses.
+        k: how many results were asked for.
+        first: rank by row in the first panel; none in the first panel itself.
+        sources: where a picture comes from, by row.
+    """
+
+    gallery: str
+    k: int
+    first: Mapping[int, int] | None
+    sources: Mapping[int, str]
+
+
+def grid(result: Result, shown: Shown) -> str:
+    """Tiles of the hits, best first, then those that the index missed."""
+    base = f"thumb/{quote(shown.gallery, safe='')}/"
+    tiles = [_tile(hit, base, shown, _change(hit, shown.first)) for hit in result.hits]
+    lost = [_tile(hit, base, shown, _lost(hit), " lost") for hit in result.missed]
+    return f'<ol class="grid">{"".join(tiles)}{"".join(lost)}</ol>'
+
+
+def skeleton(count: int) -> str:
+    """Empty tiles that keep the height of the results to come."""
+    return f'<ol class="grid" aria-hidden="true">{"<li><i></i></li>" * min(count, 100)}</ol>'
+
+
+def _tile(hit: Hit, base: str, shown: Shown, change: str, kind: str = "") -> str:
+    caption = escape(hit.caption or f"picture {hit.row}")
+    return (
+        f'<li class="tile{kind}"><button type="button" data-row="{hit.row}" data-rank="{hit.rank}"'
+        f' data-score="{hit.score:.3f}" data-label="{escape(hit.label)}"'
+        f' data-source="{escape(shown.sources.get(hit.row, ""))}">'
+        f'<img src="{base}{hit.row}" alt="{caption}" width="160" height="160" decoding="async">'
+        f'<span class="rank">{hit.rank}</span>{change}</button>'
+        f"<p><span>{caption}</span><small>{hit.score:.2f}</small></p></li>"
+    )
+
+
+def _change(hit: Hit, first: Mapping[int, int] | None) -> str:
+    if first is None:
+        return ""
+    before = first.get(hit.row)
+    if before is None:
+        return '<span class="change new">only here</span>'
+    if before == hit.rank:
+        return '<span class="change same" title="same rank as in A">=</span>'
+    kind, sign = ("up", "▲") if hit.rank < before else ("down", "▼")
+    said = f"rank {before} in A"
+    return f'<span class="change {kind}" title="{said}">{sign}{abs(before - hit.rank)}</span>'
+
+
+def _lost(hit: Hit) -> str:
+    return f'<span class="change missed">missed: rank {hit.rank} of exact</span>'

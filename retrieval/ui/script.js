@@ -1,0 +1,238 @@
+// Runs once the bar is drawn; element, trigger, props, upload and watch come from gr.HTML.
+window.parallax?.stop.abort();
+const stop = new AbortController();
+const find = (what, from = document) => from.querySelector(what);
+const all = (what, from = document) => [...from.querySelectorAll(what)];
+const on = (target, names, run) =>
+  names.split(" ").forEach((name) => target.addEventListener(name, run, { signal: stop.signal }));
+const [text, gallery, k, chip, say] = ["text", "gallery", "k", "chip", "say"].map((id) => find(`#${id}`, element));
+// asked: number of the latest request; panels: what the user wants, ahead of what is drawn
+const state = { asked: 0, panels: [], row: null, file: null, url: "", crop: null };
+
+// --- the address ---------------------------------------------------------------------------
+function address() {
+  const params = new URLSearchParams({ gallery: gallery.value });
+  if (state.row !== null) params.set("row", state.row);
+  else if (!state.file && text.value.trim()) params.set("q", text.value);
+  if (state.crop && (state.file || state.row !== null)) params.set("crop", state.crop.join(","));
+  params.set("k", k.value);
+  state.panels.forEach((panel) => params.append("panel", panel));
+  if (document.body.classList.contains("missed")) params.set("missed", "1");
+  return `?${params}`;
+}
+
+function remember(query) {
+  const kept = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith("__"));
+  const params = new URLSearchParams([...new URLSearchParams(query), ...kept]);
+  history.replaceState(null, "", `${location.pathname}?${params}`);
+  if (find("#ask").dataset.space && parent !== window)
+    parent.postMessage({ queryString: query.slice(1), hash: "" }, "https://huggingface.co");
+}
+
+function ask() {
+  state.asked += 1;
+  say.textContent = "";
+  all(".panel").forEach((panel) => panel.setAttribute("aria-busy", "true"));
+  props.value = { address: address(), file: state.file, asked: state.asked };
+  trigger("submit");
+}
+
+// --- what came back ------------------------------------------------------------------------
+function drawn() {
+  const over = find(".over");
+  if (!over) return;
+  if (Number(over.dataset.asked) === state.asked) fresh(over);
+  all(".panel").forEach((panel, at) => wanted(panel, state.panels[at]));
+}
+
+function fresh(over) {
+  const params = new URLSearchParams(over.dataset.address);
+  state.panels = params.getAll("panel");
+  gallery.value = params.get("gallery");
+  set(k, params.get("k"));
+  if (params.has("q") && document.activeElement !== text) text.value = params.get("q");
+  if (params.has("row")) show(Number(params.get("row")), params.get("crop"));
+  // the switch needs no answer, so a late one must not turn it back
+  if (state.asked === 0) document.body.classList.toggle("missed", params.get("missed") === "1");
+  if (document.body.classList.contains("missed")) params.set("missed", "1");
+  else params.delete("missed");
+  find("[data-missed]").checked = params.has("missed");
+  document.body.dataset.panels = over.dataset.panels;
+  remember(`?${params}`);
+}
+
+function set(range, value) {
+  if (value === undefined || value === null) return;
+  range.value = value;
+  label(range);
+}
+
+function label(range) {
+  const value = range.dataset.scale === "log2" ? 2 ** range.value : range.value;
+  range.nextElementSibling.textContent = value;
+  range.setAttribute("aria-valuetext", value);
+  range.style.setProperty("--at", `${(100 * (range.value - range.min)) / (range.max - range.min || 1)}%`);
+  return Number(value);
+}
+
+function wanted(panel, address) {
+  const knobs = new URLSearchParams(address?.split("?")[1]);
+  all("[data-pick]", panel).forEach((pick) => {
+    const chosen = find("option[selected]", pick);
+    if (panel.dataset.panel === address && chosen) pick.value = chosen.value;
+  });
+  all("[data-knob]", panel).forEach((range) => {
+    const value = Number(knobs.get(range.dataset.knob) ?? range.dataset.default);
+    set(range, range.dataset.scale === "log2" ? Math.log2(value) : value);
+  });
+}
+
+window.parallax = {
+  stop,
+  drawn,
+  settled: () => all(".panel").forEach((panel) => panel.removeAttribute("aria-busy")),
+};
+
+// --- panels --------------------------------------------------------------------------------
+const place = (inside) => all(".panel").indexOf(inside.closest(".panel"));
+const read = (panel) => {
+  const [head, tail] = panel.split("?");
+  return { parts: head.split("@"), knobs: new URLSearchParams(tail) };
+};
+const write = ({ parts, knobs }) => parts.join("@") + (String(knobs) && `?${knobs}`);
+
+function pick(select) {
+  const at = place(select);
+  const panel = read(state.panels[at]);
+  panel.parts[select.dataset.pick === "embedder" ? 0 : 1] = encodeURIComponent(select.value);
+  if (select.dataset.pick === "index") panel.knobs = new URLSearchParams();
+  state.panels[at] = write(panel);
+  ask();
+}
+
+function turn(range) {
+  const at = place(range);
+  const panel = read(state.panels[at]);
+  const value = label(range);
+  if (value === Number(range.dataset.default)) panel.knobs.delete(range.dataset.knob);
+  else panel.knobs.set(range.dataset.knob, value);
+  state.panels[at] = write(panel);
+}
+
+function add() {
+  const [embedder] = read(state.panels.at(-1)).parts;
+  const options = all(".panel:first-child [data-pick=index] option:not([disabled])", all(".panel").at(-1).parentNode);
+  const free = options.find(({ value }) => !state.panels.some((panel) => panel.startsWith(`${embedder}@${encodeURIComponent(value)}`)));
+  state.panels.push(`${embedder}@${encodeURIComponent((free ?? options[0]).value)}`);
+  ask();
+}
+
+const clicks = {
+  "[data-row]": (it) => (show(Number(it.dataset.row)), ask(), scrollTo({ top: 0 })),
+  "[data-try]": (it) => (forget(), (text.value = it.dataset.try), ask()),
+  "[data-remove]": (it) => (state.panels.splice(place(it), 1), ask()),
+  "[data-add]": add,
+  "[data-instead]": (it) => {
+    const panel = read(state.panels[place(it)]);
+    panel.parts[0] = encodeURIComponent(it.dataset.instead);
+    state.panels[place(it)] = write(panel);
+    ask();
+  },
+  "#knobs": () => document.body.classList.toggle("knobs"),
+  "#link": copy,
+  "#theme": () => {
+    const dark = document.body.classList.toggle("dark");
+    try { localStorage.setItem("parallax-theme", dark ? "dark" : "light"); } catch { /* a frame may forbid it */ }
+  },
+};
+on(document, "click", (event) => {
+  for (const [what, run] of Object.entries(clicks)) {
+    const it = event.target.closest?.(what);
+    if (it) return run(it);
+  }
+});
+on(document, "change", ({ target }) => {
+  if (target.matches("[data-pick]")) pick(target);
+  if (target.matches("[data-when=build]")) ask();
+  if (target.matches("[data-missed]")) {
+    document.body.classList.toggle("missed", target.checked);
+    remember(address());
+  }
+});
+on(document, "input", ({ target }) => {
+  if (!target.matches("[data-knob]")) return;
+  turn(target);
+  if (target.dataset.when === "query") ask();
+});
+on(k, "input", () => label(k));
+on(k, "change", ask);
+on(gallery, "change", () => {
+  if (all("[data-try]").some((each) => each.dataset.try === text.value)) text.value = "";
+  if (state.row !== null) forget();
+  ask();
+});
+on(find("#ask"), "submit", (event) => {
+  event.preventDefault();
+  if (text.value.trim() && document.activeElement === text) forget();
+  if (text.value.trim() || state.file || state.row !== null) ask();
+  else say.textContent = "Type what the picture should show, or give a picture.";
+});
+
+// --- copying the address -------------------------------------------------------------------
+async function copy(button) {
+  const space = find("#ask").dataset.space;
+  const framed = space && parent !== window;
+  const link = framed ? `https://huggingface.co/spaces/${space}${location.search}` : location.href;
+  const said = state.file ? "Copied, without your picture" : "Copied";
+  try {
+    await navigator.clipboard.writeText(link);
+    say.textContent = said;
+  } catch {
+    const field = Object.assign(document.createElement("textarea"), { value: link });
+    document.body.append(field);
+    field.select();
+    say.textContent = document.execCommand("copy") ? said : link;
+    field.remove();
+  }
+  button.focus();
+}
+
+// --- one picture, lit in all panels --------------------------------------------------------
+const peek = find("#peek");
+document.body.append(peek);
+function light(it) {
+  all(".lit").forEach((each) => each.classList.remove("lit"));
+  peek.hidden = !it;
+  if (!it) return;
+  const twins = all(`.panel [data-row="${it.dataset.row}"]`);
+  twins.forEach((each) => each.classList.add("lit"));
+  const over = find(".over").dataset;
+  const ranks = all(".panel").map((panel, at) => {
+    const twin = twins.find((each) => panel.contains(each));
+    const word = !twin ? "not here" : twin.closest(".lost") ? "missed" : `rank ${twin.dataset.rank}`;
+    return `${"ABCD"[at]} ${word}`;
+  });
+  const lines = [find("img", it).alt, it.dataset.label, ranks.join(" · "), `${over.licence} · ${it.dataset.source}`];
+  peek.replaceChildren(...lines.filter(Boolean).map((line) => Object.assign(document.createElement("p"), { textContent: line })));
+  const box = it.getBoundingClientRect();
+  const left = Math.max(8, Math.min(box.left, innerWidth - peek.offsetWidth - 8));
+  const below = box.bottom + 34 + peek.offsetHeight < innerHeight;
+  Object.assign(peek.style, { left: `${left}px`, top: `${below ? box.bottom + 34 : box.top - peek.offsetHeight - 8}px` });
+}
+const tile = (event) => event.target.closest?.(".tile button");
+on(document, "mouseover focusin", (event) => light(tile(event)));
+on(document, "scroll", () => light(null));
+on(document, "keydown", (event) => {
+  if (event.key === "Escape") light(null);
+  if (event.key === "/" && !event.target.matches("input, textarea, select")) (event.preventDefault(), text.focus());
+  const it = tile(event);
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!it || !step) return;
+  const tiles = all(".tile button", it.closest(".grid")).filter((each) => each.offsetParent);
+  tiles[tiles.indexOf(it) + step]?.focus();
+});
+try {
+  const kept = localStorage.getItem("parallax-theme");
+  if (kept) document.body.classList.toggle("dark", kept === "dark");
+} catch { /* a frame may forbid it */ }
+label(k);

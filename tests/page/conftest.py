@@ -1,0 +1,106 @@
+"""A page over the fake lab, and a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import gradio as gr
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+from retrieval.lab import Lab
+from retrieval.ui import launch
+from retrieval.ui.answers import Answers
+from tests.fake_lab import FakeLab, menu
+
+SHOTS = Path(__file__).parents[2] / "screenshots"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+CHROMIUM = "/usr/bin/chromium"
+
+
+@dataclass
+class Site:
+    """A running page.
+
+    Attributes:
+        lab: what answers.
+        url: where it is.
+        page: the blocks.
+    """
+
+    lab: FakeLab
+    url: str
+    page: gr.Blocks
+
+
+@dataclass
+class Visit:
+    """A tab, and what it did that it should not.
+
+    Attributes:
+        tab: the tab.
+        site: what it shows.
+        foreign: addresses asked outside the page's own server.
+        complaints: errors on the console.
+    """
+
+    tab: Page
+    site: Site
+    foreign: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, address: str = "") -> Page:
+        """Go to an address and wait for its answer."""
+        self.tab.goto(self.site.url + address)
+        expect(self.tab.locator(".over")).to_be_visible()
+        return self.tab
+
+    def ask(self, request: Request) -> None:
+        """Note a request to somebody else."""
+        own = (self.site.url, "data:", "blob:" + self.site.url)
+        if not request.url.startswith(own):
+            self.foreign.append(request.url)
+
+    def width(self) -> int:
+        """Pixels by which the page can be pushed sideways."""
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return int(self.tab.evaluate(wide))
+
+
+def start(lab: FakeLab) -> Site:
+    """Serve the page over a fake lab on a free port."""
+    page = launch.start(Answers(cast(Lab, lab), menu(lab)), "127.0.0.1", quiet=True)
+    return Site(lab, str(page.local_url), page)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    made = start(FakeLab())
+    yield made
+    made.page.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site) -> Iterator[Visit]:
+    tab = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    made = Visit(tab, site)
+    tab.on("request", made.ask)
+    tab.on("pageerror", lambda error: made.complaints.append(str(error)))
+    tab.on(
+        "console", lambda said: made.complaints.append(said.text) if said.type == "error" else None
+    )
+    yield made
+    tab.close()
+    assert made.foreign == []
+    assert made.complaints == []

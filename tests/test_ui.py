@@ -1,0 +1,474 @@
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import httpx
+import pytest
+
+from retrieval.errors import BadImage, BadKnob, BadQuery, Refused, UnknownName
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.query import Query
+from retrieval.types import Hit, Result, Timings
+from retrieval.ui import examples, figures
+from retrieval.ui.address import Address
+from retrieval.ui.answers import Answers
+from retrieval.ui.api import Search
+from retrieval.ui.launch import start, warm
+from retrieval.ui.page import refuse_links
+from retrieval.ui.panel import View, draw
+from retrieval.ui.percentiles import FEWEST, KEYS, Latest
+from retrieval.ui.results import Shown, grid
+from retrieval.ui.stages import chart
+from retrieval.ui.uploads import LARGEST, opened
+from tests.fake_lab import FakeGallery, FakeLab, menu
+
+ROOT = Path(__file__).parents[1]
+START = Address("stamps", (Panel("conse-lite2", "exact"), Panel("captions", "exact")))
+
+
+def answers(lab: FakeLab) -> Answers:
+    return Answers(cast(Lab, lab), menu(lab))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(123.4, "123"), (9.96, "10"), (2.14, "2.1"), (0.999, "1.0"), (0.12, "0.12"), (0.012, "0.012")],
+)
+def test_two_digits_below_ten(value: float, said: str) -> None:
+    assert figures.digits(value) == said
+
+
+def test_sizes_and_seconds_have_units() -> None:
+    assert figures.size(999) == "999 B"
+    assert figures.size(1_234_567) == "1.2 MB"
+    assert figures.size(605_000_000) == "605 MB"
+    assert figures.seconds(0.5) == "0.5 s"
+    assert figures.seconds(0.0021) == "2.1 ms"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address("stamps", START.panels, text="a bird & <b>?=é"),
+        Address(
+            "my folder", (Panel("a@b", "x?y", (("efSearch", 16),)),), row=3, k=100, missed=True
+        ),
+        Address("stamps", START.panels, row=0, crop=(0.1, 0.2, 0.5, 1.0), k=1),
+    ],
+)
+def test_an_address_reads_back(address: Address) -> None:
+    assert Address.parse(str(address), START) == address
+
+
+def test_an_empty_address_is_the_start() -> None:
+    assert Address.parse("", START) == START
+    assert Address.parse("?__theme=dark&fbclid=1", START) == START
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "an address is a text"),
+        (["?q=a"], "an address is a text"),
+        ("?q=" + "a" * 20_000, "an address is a text of at most"),
+        ("?q=" + "a" * 2_001, "2,000 are read at most"),
+        ("?q=\ud800", "half a character"),
+        ("?k=0", "from 1 to 100"),
+        ("?k=101", "from 1 to 100"),
+        ("?k=1e3", "whole number"),
+        ("?k=%D9%A3", "whole number"),
+        ("?row=-1", "whole number"),
+        ("?row=12345678901", "whole number"),
+        ("?crop=1,2", "left,top,right,bottom"),
+        ("?panel=nonsense", "EMBEDDER@INDEX"),
+        ("?" + "&".join(["panel=a@b"] * 5), "4 fit side by side"),
+        ("?q=%ff", "is not read"),
+        ("?" + "q=a&" * 150, "is not read"),
+    ],
+)
+def test_a_bad_address_says_what_is_wrong(text: object, message: str) -> None:
+    with pytest.raises((BadQuery, BadKnob), match=message):
+        Address.parse(text, START)
+
+
+@pytest.mark.parametrize(
+    "crop", ["nan,0,1,1", "0.5,0,0.5,1", "0.9,0,0.1,1", "-1,0,1,1", "0,0,inf,1"]
+)
+def test_a_crop_without_area_is_refused(crop: str) -> None:
+    with pytest.raises(BadQuery, match="must be left < right"):
+        Address.parse(f"?row=1&crop={crop}", START).query()
+
+
+def hit(row: int, rank: int, caption: str = "An owl") -> Hit:
+    return Hit(row, rank, 0.5, caption, "animals")
+
+
+def test_a_grid_escapes_and_marks_changes() -> None:
+    hits = (hit(7, 1, '"><script>alert(1)</script>'), hit(8, 2), hit(9, 3), hit(3, 4))
+    result = Result(1, "e", "i", hits=hits, missed=(hit(5, 2),))
+    first = {7: 1, 8: 1, 9: 5}
+    html = grid(result, Shown("my gallery/x", 4, first, {7: '<i onload="x">'}))
+    assert "<script" not in html
+    assert "<i onload" not in html
+    assert 'src="thumb/my%20gallery%2Fx/7"' in html
+    assert html.index(">=<") < html.index("▼1") < html.index("▲2") < html.index("only here")
+    assert "missed: rank 2 of exact" in html
+
+
+def test_forty_eight_results_are_drawn_fast() -> None:
+    hits = tuple(hit(row, row + 1) for row in range(48))
+    shown = Shown("stamps", 48, dict.fromkeys(range(24), 1), {})
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        grid(Result(1, "e", "i", hits=hits), shown)
+        times.append(time.perf_counter() - start)
+    assert sorted(times)[10] < 0.004
+
+
+def test_percentiles_need_twenty_warm_calls() -> None:
+    latest = Latest()
+    cold = Result(0, "e", "i", timings=Timings(embed=1e6), cold=("embed",))
+    broken = Result(0, "e", "i", problem="no")
+    assert latest.add("a", cold).calls == latest.add("a", broken).calls == 0
+    for ms in range(1, FEWEST):
+        assert latest.add("a", Result(0, "e", "i", timings=Timings(embed=ms))).p50 is None
+    full = latest.add("a", Result(0, "e", "i", timings=Timings(embed=FEWEST)))
+    assert (full.calls, full.p50, full.p95) == (20, 10, 19)
+    for number in range(KEYS):
+        latest.add(f"other {number}", cold)
+    assert latest.add("a", cold).calls == 0
+
+
+def test_the_chart_leaves_out_what_has_no_answer() -> None:
+    slow = Result(0, "e", "i", timings=Timings(embed=9.0, search=1.0), truth_ms=3.0)
+    html = chart(["A <x>", "B"], [slow, Result(1, "e", "i", problem="no")])
+    assert "A &lt;x&gt;" in html
+    assert "B" not in html.replace("Bars", "")
+    assert 'style="width:90.00%"' in html
+    assert "truth 3.0 ms" in html
+    assert chart(["A"], [None]) == ""
+
+
+def test_a_panel_shows_its_problem_and_a_way_out() -> None:
+    lab = FakeLab()
+    panel = Panel("efficientnet-lite0", "exact")
+    result = Result(0, panel.embedder, panel.index, problem="it <b>reads", instead=("conse-lite2",))
+    html = draw(0, View(panel, result), menu(lab), Shown("stamps", 10, None, {}), False)
+    assert "It &lt;b&gt;reads." in html
+    assert 'data-instead="conse-lite2"' in html
+    assert "data-remove" not in html
+
+
+def test_pickers_list_what_is_not_ready_with_its_reason() -> None:
+    html = menu(FakeLab()).embedder_options("conse-lite2")
+    assert '<optgroup label="ConSE"><option value="conse-lite2" selected>' in html
+    assert 'value="openclip-vit-b-32" disabled>' in html
+    assert "the hub does not answer" in html
+
+
+def test_an_index_that_does_not_fit_is_changed_and_said() -> None:
+    panel, note = menu(FakeLab()).fit(Panel("phash", "faiss-hnsw", (("efSearch", 8),)))
+    assert panel == Panel("phash", "faiss-binary-hnsw")
+    assert "this panel uses FAISS binary HNSW" in note
+    assert menu(FakeLab()).fit(Panel("phash", "exact")) == (Panel("phash", "exact"), "")
+    with pytest.raises(UnknownName, match="perhaps: conse-lite2"):
+        menu(FakeLab()).fit(Panel("conse-lite", "exact"))
+
+
+def test_a_public_page_has_no_build_knobs() -> None:
+    shown = Shown("stamps", 10, None, {})
+    view = View(Panel("conse-lite2", "faiss-hnsw"))
+    assert 'data-knob="M"' in draw(0, view, menu(FakeLab()), shown, True)
+    assert 'data-knob="M"' not in draw(0, view, menu(FakeLab(public=True)), shown, True)
+
+
+def test_the_first_example_is_asked_where_nothing_is() -> None:
+    lab = FakeLab()
+    *_, last = answers(lab).stream({"address": "", "asked": 7})
+    assert lab.asked[0][2] == Query(text="a bird")
+    assert len(last) == 6
+    assert 'data-asked="7"' in last[0]
+    assert last[3:5] == ["", ""]
+
+
+def test_panels_with_something_to_load_say_so_once() -> None:
+    made = answers(FakeLab())
+    first = list(made.stream({"address": ""}))
+    again = list(made.stream({"address": ""}))
+    assert "Loading ConSE Lite2 and Exact." in first[0][1]
+    assert len(again) == 1
+
+
+def test_warming_is_for_nobody() -> None:
+    lab = FakeLab()
+    made = answers(lab)
+    warm(made)
+    assert len(lab.asked) == 1
+    assert len(list(made.stream({"address": ""}))) == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"address": 5},
+        {"address": "?k=1000000000"},
+        {"address": "?gallery=nowhere"},
+        {"address": "?panel=../../etc@exact"},
+        {"address": "?row=999"},
+        {"address": "", "file": 5},
+        {"address": "", "file": {"path": "/etc/passwd"}},
+        {"address": "", "file": {"path": ["a"]}},
+        {"address": "", "file": {"path": "a\0b"}},
+    ],
+)
+def test_whatever_fails_is_one_sentence(asked: object) -> None:
+    with pytest.raises(gr.Error) as caught:
+        list(answers(FakeLab()).stream(asked))
+    assert "something broke" not in str(caught.value).lower()
+
+
+def test_a_failure_within_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = FakeLab()
+    monkeypatch.setattr(lab, "compare", lambda *given: 1 / 0)
+    with pytest.raises(gr.Error, match="Something broke in here"):
+        list(answers(lab).stream({"address": ""}))
+
+
+def test_uploads_come_from_the_upload_folder_or_from_base64(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads" / "a.png").write_bytes(b"picture")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "uploads" / "link").symlink_to(tmp_path / "secret")
+    assert opened({"path": str(tmp_path / "uploads" / "a.png")}) == b"picture"
+    assert opened("data:image/png;base64," + base64.b64encode(b"picture").decode()) == b"picture"
+    assert opened(None) is None
+    for path in ("secret", "uploads/../secret", "uploads/link", "uploads/none", "uploads"):
+        with pytest.raises(BadImage, match="no longer here"):
+            opened({"path": str(tmp_path / path)})
+    with pytest.raises(BadImage, match="links are not followed"):
+        opened("http://127.0.0.1/a.png")
+    with pytest.raises(BadImage, match="at most 20 MB"):
+        opened("A" * (LARGEST * 4 // 3 + 8))
+
+
+@pytest.mark.parametrize(
+    "link", ["http://127.0.0.1/a.png", "https://example.org/a.png", "ftp://example.org/a"]
+)
+def test_files_by_link_are_refused_wherever_they_hide(link: str) -> None:
+    for value in ([{"path": link}], [{"a": [{"b": {"path": link, "meta": {}}}]}]):
+        with pytest.raises(Refused, match="links to pictures are not followed"):
+            refuse_links(value)
+    refuse_links([{"path": "/tmp/gradio/a.png"}, "text", None, 5, {"path": 5}])
+
+
+def test_examples_suit_their_gallery() -> None:
+    gallery = FakeGallery()
+    assert examples.texts(gallery)[0] == "a bird"
+    assert examples.rows(gallery) == (0, 1)
+    gallery.name = "folder"
+    assert set(examples.texts(gallery)) <= {f"class {number}" for number in range(5)}
+    assert examples.rows(gallery) == (20, 40)
+    assert examples.rows(FakeGallery(0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "ask by one"),
+        ({"text": "a", "k": 0}, "from 1 to 100"),
+        ({"text": "a", "k": 10**9}, "from 1 to 100"),
+        ({"text": "a", "k": "10"}, "whole number"),
+        ({"text": "a", "k": True}, "whole number"),
+        ({"text": 5}, "text must be a text"),
+        ({"text": "a", "panels": "conse-lite2@exact"}, "list of texts"),
+        ({"text": "a", "panels": [5]}, "list of texts"),
+        ({"text": "a", "panels": []}, "from 1 to 4"),
+        ({"text": "a", "panels": ["a@b"] * 5}, "from 1 to 4"),
+        ({"text": "a", "gallery": 5}, "gallery must be a text"),
+        ({"text": "a", "image": "http://169.254.169.254/"}, "links are not followed"),
+    ],
+)
+def test_the_api_refuses_in_sentences(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(gr.Error, match=message):
+        Search(cast(Lab, FakeLab())).compare_search(**given)
+
+
+def test_the_api_answers_like_the_command_line() -> None:
+    found = Search(cast(Lab, FakeLab())).compare_search("a bird", k=3)["panels"]
+    assert [panel["embedder"] for panel in found] == ["conse-lite2", "captions"]
+    assert set(found[0]["hits"][0]) == {"row", "rank", "score", "caption", "label"}
+    assert found[0]["timings"]["embed"] == 2.0
+    assert found[0]["problem"] is None
+    json.dumps(found)
+
+
+# --- over HTTP -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, FakeLab]]:
+    lab = FakeLab()
+    page = start(answers(lab), "127.0.0.1", quiet=True)
+    yield str(page.local_url).rstrip("/"), lab
+    page.close()
+
+
+def called(url: str, name: str, data: list[Any]) -> tuple[str, str]:
+    """The last event and its data, as a client without our page sees it."""
+    asked = httpx.post(f"{url}/gradio_api/call/{name}", json={"data": data})
+    if asked.status_code != 200:
+        return "refused", asked.text
+    got = httpx.get(f"{url}/gradio_api/call/{name}/{asked.json()['event_id']}", timeout=30).text
+    event, _, rest = got.strip().split("event: ")[-1].partition("\ndata: ")
+    return event, rest
+
+
+def streamed(url: str, number: int, data: list[Any]) -> dict[str, Any]:
+    """The last message of an event by its number: private ones answer too."""
+    session = "raw"
+    body = {"data": data, "fn_index": number, "session_hash": session}
+    httpx.post(f"{url}/gradio_api/queue/join", json=body).raise_for_status()
+    with httpx.stream(
+        "GET", f"{url}/gradio_api/queue/data", params={"session_hash": session}, timeout=30
+    ) as lines:
+        for line in lines.iter_lines():
+            message = json.loads(line[6:]) if line.startswith("data: ") else {}
+            if message.get("msg") == "process_completed":
+                return cast(dict[str, Any], message)
+    raise AssertionError("no answer")
+
+
+@pytest.mark.server
+def test_pictures_come_with_cache_headers(server: tuple[str, FakeLab]) -> None:
+    url, lab = server
+    got = httpx.get(f"{url}/thumb/stamps/3")
+    assert got.content == lab.gallery.encoded(3)
+    assert got.headers["content-type"] == "image/webp"
+    assert "max-age" in got.headers["cache-control"]
+    again = httpx.get(f"{url}/thumb/stamps/3", headers={"if-none-match": got.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    for bad in ("stamps/60", "stamps/-1", "stamps/x", "none/1", "..%2f..%2fapp.py/1", "stamps/1e1"):
+        assert httpx.get(f"{url}/thumb/{bad}").status_code == 404
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"gradio_api/file={ROOT / 'app.py'}",
+        "gradio_api/file=app.py",
+        "gradio_api/file=.env",
+        "gradio_api/file=%2e%2e/app.py",
+        "gradio_api/file//etc/passwd",
+        "file=app.py",
+        "gradio_api/file=http://127.0.0.1:1/",
+        "gradio_api/file=https://huggingface.co/",
+        "gradio_api/proxy=https://huggingface.co/",
+        "monitoring",
+        "monitoring/summary",
+        "static/../../../app.py",
+        "assets/%2e%2e/%2e%2e/%2e%2e/%2e%2e/app.py",
+    ],
+)
+def test_nothing_else_is_served(server: tuple[str, FakeLab], path: str) -> None:
+    got = httpx.get(f"{server[0]}/{path}", follow_redirects=False)
+    assert got.status_code in (403, 404)
+    assert "argparse" not in got.text
+
+
+@pytest.mark.server
+def test_the_api_over_http(server: tuple[str, FakeLab]) -> None:
+    event, data = called(server[0], "compare_search", ["a bird", None, None, "stamps", 3])
+    assert event == "complete"
+    assert len(json.loads(data)[0]["panels"][0]["hits"]) == 3
+    event, data = called(server[0], "compare_search", ["a bird", None, None, "stamps", 10**9])
+    assert event == "error"
+    assert "from 1 to 100" in data
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://127.0.0.1:9/a.png",
+        "http://[::1]/a.png",
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1/a.png",
+        "http://[2002:7f00:1::]/a.png",
+        "http://0x7f000001/a.png",
+        "https://huggingface.co/a.png",
+    ],
+)
+def test_a_link_is_fetched_for_nobody(
+    server: tuple[str, FakeLab], link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(
+        "gradio.processing_utils.async_ssrf_protected_get", lambda url: fetched.append(url)
+    )
+    file = {"path": link, "url": link, "meta": {"_type": "gradio.FileData"}}
+    event, data = called(server[0], "compare_search", [None, file, None, "stamps", 3])
+    assert event == "error"
+    assert "links to pictures are not followed" in data
+    private = streamed(server[0], 0, [{"address": "", "file": file}])
+    assert "links to pictures are not followed" in private["output"]["error"]
+    assert fetched == []
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("data", [[None], [5], ["?k=1"], [["a"]], [{"address": {}}], [{}]])
+def test_wrong_types_get_an_answer_or_a_sentence(
+    server: tuple[str, FakeLab], data: list[Any]
+) -> None:
+    message = streamed(server[0], 0, data)
+    assert message["success"] or message["output"]["error"]
+
+
+@pytest.mark.server
+def test_an_upload_beyond_the_limit_is_refused(server: tuple[str, FakeLab]) -> None:
+    large = b"\0" * (LARGEST + 1000)
+    got = httpx.post(
+        f"{server[0]}/gradio_api/upload", files={"files": ("a.png", large)}, timeout=60
+    )
+    assert got.status_code == 413
+
+
+@pytest.mark.server
+def test_the_mcp_tool_answers(server: tuple[str, FakeLab]) -> None:
+    call = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "compare_search", "arguments": {"text": "a bird", "k": 2}},
+    }
+    headers = {"accept": "application/json, text/event-stream"}
+    got = httpx.post(f"{server[0]}/gradio_api/mcp/", json=call, headers=headers, timeout=60)
+    assert got.status_code == 200
+    data = next(line[6:] for line in got.text.splitlines() if line.startswith("data: "))
+    answer = json.loads(json.loads(data)["result"]["content"][0]["text"])
+    assert len(answer["panels"][0]["hits"]) == 2
+
+
+def test_the_page_is_built_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys, gradio; bare = set(sys.modules);"
+        "from retrieval.lab import Lab; from retrieval.ui.answers import Answers;"
+        "from retrieval.ui.page import build; build(Answers(Lab()));"
+        "heavy = ('torch', 'faiss', 'openvino', 'datasets', 'pyarrow', 'transformers');"
+        "print([each for each in heavy if each in sys.modules and each not in bare])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
