@@ -20,6 +20,7 @@ from retrieval.runtime.paths import cache as default_cache
 from retrieval.shelf import Shelf
 from retrieval.store import Built, Store, vectors_key
 from retrieval.types import Metric, Precision, Progress, Result, Spec, State, Vectors
+from retrieval.work import Work
 
 DATA = Path(__file__).parent.parent / "data"
 ROOM = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
@@ -35,6 +36,9 @@ class Lab:
         folder: a folder of the user's own pictures, as the gallery ``folder``.
         public: strangers use it: nothing typed is loaded, nothing of theirs is built.
         precision: float32, or bfloat16 for every network.
+
+    Attributes:
+        work: what is being made now.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Lab:
         self.precision = precision
         self.catalog = Catalog(self.data, self.cache, None if public else folder)
         self.store = Store(self.data / "artefacts", self.cache / "artefacts")
+        self.work = Work()
         self._embedders: Shelf[Embedder] = Shelf(ROOM, lambda embedder: embedder.spec.bytes)
         self._vectors: Shelf[Vectors] = Shelf(ROOM, lambda vectors: vectors.nbytes)
         self._indexes: Shelf[Built] = Shelf(ROOM, lambda built: built.index.nbytes())
@@ -74,7 +79,12 @@ class Lab:
     def embedder(self, name: str) -> Embedder:
         """An embedder, loaded once."""
         spec = self.spec(name)
-        return self._embedders.get(name, lambda: EMBEDDERS.load(spec)(spec))
+
+        def make() -> Embedder:
+            with self.work.doing(name, f"loading {spec.title}"):
+                return EMBEDDERS.load(spec)(spec)
+
+        return self._embedders.get(name, make)
 
     def vectors(self, gallery: Gallery, name: str, progress: Progress | None = None) -> Vectors:
         """The vectors of a gallery by an embedder, embedded where they are nowhere yet."""
@@ -86,7 +96,8 @@ class Lab:
                     f"{name} has no vectors of {gallery.name} here and a public lab embeds none; "
                     "run Parallax on your own machine for that"
                 )
-            return self.store.vectors(gallery, spec, lambda: self.embedder(name), progress)
+            with self.work.doing(name, f"reading vectors of {gallery.title}", progress) as told:
+                return self.store.vectors(gallery, spec, lambda: self.embedder(name), told)
 
         return self._vectors.get((gallery.name, gallery.revision, name), make)
 
@@ -110,7 +121,8 @@ class Lab:
         key = vectors_key(gallery, embedder)
 
         def make() -> Built:
-            return self.store.index(vectors, key, index, embedder.metric, build)
+            with self.work.doing(embedder.name, f"building {index.title}"):
+                return self.store.index(vectors, key, index, embedder.metric, build)
 
         place = (gallery.name, gallery.revision, panel.embedder, index.name, *sorted(build.items()))
         return self._indexes.get(place, make)
@@ -127,7 +139,9 @@ class Lab:
         """Whether each embedder and index can be used now."""
         from retrieval.readiness import state
 
-        return {spec.name: state(spec) for spec in (*EMBEDDERS.specs(), *INDEXES.specs())}
+        return {
+            spec.name: state(spec, self.public) for spec in (*EMBEDDERS.specs(), *INDEXES.specs())
+        }
 
     def _allow(self, index: Spec, build: dict[str, int]) -> None:
         changed = [name for name, value in build.items() if value != knob(index, name).default]

@@ -10,21 +10,17 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from retrieval.errors import Damaged, LabError
+from retrieval.runtime.disk import sha256, sync
 
 NAME = "manifest.json"
 FORMAT = 1
 RECORDED = ("numpy", "faiss-cpu", "openvino", "torch", "pillow", "tokenizers", "imagehash")
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(key: Mapping[str, Any]) -> str:
@@ -69,6 +65,9 @@ def check(folder: Path) -> dict[str, Any]:
 def publish(target: Path, key: Mapping[str, Any], seconds: float | None = None) -> Iterator[Path]:
     """A folder to write into, which becomes ``target`` when the block ends well.
 
+    Nobody else may publish the same target at the same time: what a killed process left
+    beside it is removed first.
+
     Args:
         target: where it will stand; what stood there is replaced.
         key: all that decides its content.
@@ -79,6 +78,8 @@ def publish(target: Path, key: Mapping[str, Any], seconds: float | None = None) 
     """
     beside = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}")
     start = time.perf_counter()
+    for left in target.parent.glob(f".{escape(target.name)}.*/"):
+        shutil.rmtree(left, ignore_errors=True)
     try:
         beside.mkdir(parents=True)
         yield beside
@@ -127,15 +128,6 @@ def recorded() -> dict[str, Any]:
         "processor": platform.machine(),
         "python": platform.python_version(),
     }
-
-
-def sync(path: Path) -> None:
-    """Have a file or folder reach the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _swap(beside: Path, target: Path) -> None:

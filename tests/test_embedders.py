@@ -82,7 +82,8 @@ def test_a_spec_says_what_people_ask(name: str) -> None:
     assert spec.title and spec.family and spec.source and spec.preprocessing
     assert spec.dim > 0 and (spec.reads_images or spec.reads_text)
     assert spec.needs and spec.install.startswith("pip install ")
-    assert spec.licence is not None and spec.licence.link.startswith("https://")
+    if name != "openclip-local":  # of the user's own weights nobody knows
+        assert spec.licence is not None and spec.licence.link.startswith("https://")
 
 
 @pytest.mark.parametrize("name", reading("images"))
@@ -230,13 +231,6 @@ def test_a_picture_is_fitted_whole_onto_white() -> None:
     [square] = pixels([Image.new("RGB", (200, 100), "black")], 224)
     assert (square[:56] == 255).all() and (square[168:] == 255).all()
     assert (square[56:168] == 0).all()
-
-
-def test_a_large_picture_is_shrunk_in_steps_without_a_difference() -> None:
-    large = pictures()[3].resize((3000, 2400), Image.Resampling.BICUBIC)
-    plain = large.resize((224, 179), Image.Resampling.BICUBIC)
-    made = loaded("efficientnet-lite0").images([large, plain])
-    assert float(made[0] @ made[1]) >= 0.9999
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "captions", "phash"])

@@ -91,3 +91,8 @@ def test_kill_9_leaves_the_old(tmp_path: Path) -> None:
     process.wait()
     process.stdout.close()
     assert manifest.check(folder)["key"] == KEY
+    assert len(list(tmp_path.iterdir())) == 2
+    with manifest.publish(folder, KEY) as beside:
+        (beside / "data.bin").write_bytes(b"newer")
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert (folder / "data.bin").read_bytes() == b"newer"

@@ -39,7 +39,6 @@ _FILES = {
     "lite2": "models/efficientnet-lite2-9656183e.pth",
 }
 _MEAN, _SCALE = 127.0, 128.0  # the networks' own, from TensorFlow's lite preprocessing
-_REDUCING = 3.0  # Pillow halves a large picture first; cosine to the plain way > 0.9999
 
 
 def needs(size: str) -> tuple[str, ...]:
@@ -78,7 +77,7 @@ def _fit(image: Image.Image, square: NDArray[np.uint8]) -> None:
     side = len(square)
     ratio = side / max(image.size)
     wide, high = (max(1, round(length * ratio)) for length in image.size)
-    small = image.resize((wide, high), Image.Resampling.BICUBIC, reducing_gap=_REDUCING)
+    small = image.resize((wide, high), Image.Resampling.BICUBIC)
     left, top = (side - wide) // 2, (side - high) // 2
     square[top : top + high, left : left + wide] = np.asarray(small)
 

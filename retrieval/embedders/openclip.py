@@ -221,7 +221,7 @@ def _own() -> Spec:
         name="openclip-local",
         title="OpenCLIP of your own",
         dim=dim,
-        source=named,
+        source=named or f"the folder that {VARIABLE} names",
         revision=identity(folder) if named else "",
         params=(("variable", VARIABLE), ("local", (CONFIG, WEIGHTS, TOKENS))),
         **_SHARED,

@@ -1,0 +1,66 @@
+"""What is being made now, for whoever waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from retrieval.types import Progress
+
+
+@dataclass(eq=False, slots=True)
+class Doing:
+    """One thing that is being made; it changes while it is read.
+
+    Attributes:
+        what: such as "embedding stamps with conse-lite2".
+        done: how many are done.
+        total: of how many; 0 where that is not known.
+    """
+
+    what: str
+    done: int = 0
+    total: int = 0
+
+
+class Work:
+    """What is being made, by the name of the embedder that waits for it."""
+
+    def __init__(self) -> None:
+        self._now: defaultdict[str, list[Doing]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def on(self, name: str) -> Doing | None:
+        """What is being made for an embedder now, the latest of it."""
+        with self._lock:
+            return self._now[name][-1] if self._now.get(name) else None
+
+    @contextmanager
+    def doing(self, name: str, what: str, also: Progress | None = None) -> Iterator[Progress]:
+        """Say what is being made while the block runs.
+
+        Args:
+            name: the embedder that waits for it.
+            what: in words.
+            also: told what is told to the block's value.
+
+        Yields:
+            Called with what is being done, how many are done, of how many.
+        """
+        mine = Doing(what)
+
+        def tell(said: str, done: int, total: int) -> None:
+            mine.what, mine.done, mine.total = said, done, total
+            if also is not None:
+                also(said, done, total)
+
+        with self._lock:
+            self._now[name].append(mine)
+        try:
+            yield tell
+        finally:
+            with self._lock:
+                self._now[name].remove(mine)
