@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.base import Embedder
-from retrieval.errors import BadQuery, BadVectors, Refused
+from retrieval.errors import BadImage, BadQuery, BadVectors, Refused
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import Catalog
 from retrieval.indexes import INDEXES
@@ -97,7 +97,10 @@ class Lab:
                     "run Parallax on your own machine for that"
                 )
             with self.work.doing(name, f"reading vectors of {gallery.title}", progress) as told:
-                return self.store.vectors(gallery, spec, lambda: self.embedder(name), told)
+                try:
+                    return self.store.vectors(gallery, spec, lambda: self.embedder(name), told)
+                except BadImage as error:
+                    raise self._sifted(gallery, error) from error
 
         return self._vectors.get((gallery.name, gallery.revision, name), make)
 
@@ -142,6 +145,17 @@ class Lab:
         return {
             spec.name: state(spec, self.public) for spec in (*EMBEDDERS.specs(), *INDEXES.specs())
         }
+
+    def _sifted(self, gallery: Gallery, error: BadImage) -> BadImage:
+        """The error to raise once broken pictures are left out, if they may be."""
+        rest = self.catalog.sift(gallery)
+        lost = [each for each in rest.left_out if each not in gallery.left_out]
+        if not lost:
+            return error
+        return BadImage(
+            f"{len(lost):,} of {len(gallery):,} pictures cannot be read and are left out from now "
+            f"on, the first: {lost[0]}; ask again"
+        )
 
     def _allow(self, index: Spec, build: dict[str, int]) -> None:
         changed = [name for name, value in build.items() if value != knob(index, name).default]

@@ -222,8 +222,8 @@ def _missed(gallery: Gallery, found: Rows, values: Scores, encoded: Encoded) -> 
 
 def _encode(lab: Lab, gallery: Gallery, name: str, query: Query, k: int) -> Encoded:
     readable(lab.spec(name), query)
-    embedder = lab.embedder(name)
     exact = lab.index(gallery, Panel(name, "exact")).index
+    embedder = lab.embedder(name)
     clock = Clock()
     with clock.lane():
         vector = _embed(embedder, gallery, query, clock)

@@ -20,6 +20,7 @@ class Gallery(ABC):
         licence: what its pictures allow.
         source: where they come from, a link or a package.
         revision: which pictures: changes whenever a row changes.
+        left_out: pictures that are no rows, each with its reason.
     """
 
     name: str
@@ -27,6 +28,11 @@ class Gallery(ABC):
     licence: Licence
     source: str
     revision: str
+    left_out: Sequence[str] = ()
+
+    def sifted(self) -> Gallery:
+        """The gallery without the pictures that cannot be decoded; itself if it promises all."""
+        return self
 
     @abstractmethod
     def __len__(self) -> int:

@@ -152,6 +152,17 @@ class Catalog:
                 self._opened[name] = self._open(entry)
             return self._opened[name]
 
+    def sift(self, gallery: Gallery) -> Gallery:
+        """The gallery to use in the place of one with broken pictures, kept from now on.
+
+        Returns:
+            One without them; the same one where broken pictures are damage, not bad luck.
+        """
+        with self._locks[gallery.name]:
+            if self._opened[gallery.name] is gallery:  # else somebody else has sifted it
+                self._opened[gallery.name] = gallery.sifted()
+            return self._opened[gallery.name]
+
     def _open(self, entry: Entry) -> Gallery:
         if entry.kind == "parquet":
             from retrieval.galleries.parquet import ParquetGallery

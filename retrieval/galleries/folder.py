@@ -7,7 +7,8 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from retrieval import images
 from retrieval.errors import BadImage, Damaged, NotReady
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import FOLDER, OWN
+from retrieval.runtime import threads
 
 CAPTIONS = "captions.csv"
 """An optional file in the folder, with the columns ``file`` and ``caption``."""
@@ -24,7 +26,7 @@ SERVED = frozenset(("PNG", "JPEG", "WebP"))
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class Picture:
     """One picture: its path inside the folder with "/", as the system names it, and its stamp."""
 
     inside: str
@@ -37,10 +39,11 @@ class FolderGallery(Gallery):
 
     It is listed once, when it is made, and may have no rows. Hidden files and folders are
     skipped. Links are followed to files inside the folder only. A broken picture is a row
-    all the same, and says so when it is used.
+    all the same, and says so when it is used; ``sifted`` gives the gallery without those.
 
     Args:
         folder: any folder.
+        without: pictures that are known to be broken, each with the reason.
 
     Attributes:
         left_out: what was not listed, each with its reason, for people to read.
@@ -50,7 +53,7 @@ class FolderGallery(Gallery):
         Damaged: ``captions.csv`` cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, without: Mapping[Picture, str] | None = None) -> None:
         if not folder.is_dir():
             raise NotReady(f"there is no folder {str(folder)!r}; check the path that was given")
         self.name, self.licence = FOLDER, OWN
@@ -58,7 +61,10 @@ class FolderGallery(Gallery):
         self.source = shown(str(folder))
         self.left_out: list[str] = []
         self._root = folder.resolve()
-        self._files = sorted(self._walk(), key=lambda file: os.fsencode(file.inside))
+        broken = without or {}
+        listed = sorted(self._walk(), key=lambda file: os.fsencode(file.inside))
+        self._files = [file for file in listed if file not in broken]
+        self.left_out += [f"{shown(file.inside)}: {why}" for file, why in broken.items()]
         written = self._written()
         words = _words(written)
         self._captions = [words.get(shown(file.inside), "") for file in self._files]
@@ -67,6 +73,21 @@ class FolderGallery(Gallery):
     def __len__(self) -> int:
         """How many rows."""
         return len(self._files)
+
+    def sifted(self) -> FolderGallery:
+        """The folder listed anew, without what cannot be decoded; every picture is tried."""
+        with ThreadPoolExecutor(threads.cores(), "sift") as pool:
+            reasons = pool.map(self._why_not, range(len(self)))
+            broken = {file: why for file, why in zip(self._files, reasons, strict=True) if why}
+        return FolderGallery(self._root, broken)
+
+    def _why_not(self, row: int) -> str:
+        """Why a picture cannot be decoded; empty where it can."""
+        try:
+            self.image(row)
+        except BadImage as error:
+            return str(error)
+        return ""
 
     def encoded(self, row: int) -> bytes:
         """The picture as stored where browsers show it, else as lossless WebP.
@@ -123,7 +144,7 @@ class FolderGallery(Gallery):
         except BadImage as error:
             raise BadImage(f"{shown(self._files[row].inside)!r}: {error}") from error
 
-    def _walk(self) -> Iterator[_File]:
+    def _walk(self) -> Iterator[Picture]:
         """Every picture file below the folder, in no certain order."""
         for folder, folders, names in os.walk(self._root, onerror=self._unread):
             folders[:] = [name for name in folders if not name.startswith(".")]
@@ -131,7 +152,7 @@ class FolderGallery(Gallery):
                 if not name.startswith(".") and Path(name).suffix.lower() in images.SUFFIXES:
                     yield from self._file(Path(folder) / name)
 
-    def _file(self, path: Path) -> Iterator[_File]:
+    def _file(self, path: Path) -> Iterator[Picture]:
         inside = path.relative_to(self._root).as_posix()
         try:
             target = path.resolve(strict=True)
@@ -144,7 +165,7 @@ class FolderGallery(Gallery):
         elif not stat.S_ISREG(status.st_mode):
             self.left_out.append(f"{shown(inside)}: no plain file")
         else:
-            yield _File(inside, status.st_size, status.st_mtime_ns)
+            yield Picture(inside, status.st_size, status.st_mtime_ns)
 
     def _unread(self, error: OSError) -> None:
         self.left_out.append(f"{shown(str(error.filename))}: {_reason(error)}")
@@ -192,7 +213,7 @@ def _path(written: str | None) -> str:
     return shown((written or "").strip().replace("\\", "/").removeprefix("./"))
 
 
-def _digest(files: list[_File], written: bytes) -> str:
+def _digest(files: list[Picture], written: bytes) -> str:
     """SHA-256 over path, size and time of change of every file, and captions.csv."""
     total = hashlib.sha256(hashlib.sha256(written).digest())
     for file in files:

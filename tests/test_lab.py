@@ -1,0 +1,129 @@
+"""What is loaded, shared, refused and left out."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from retrieval.errors import BadImage, BadQuery, BadVectors, Refused, UnknownName
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.query import Query
+from retrieval.types import Result
+
+
+def pictures(folder: Path, count: int) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        Image.new("RGB", (40, 30), (20 * number, 90, 200 - 20 * number)).save(
+            folder / f"{number}.png"
+        )
+    return folder
+
+
+def asked(lab: Lab, row: int = 0) -> Result:
+    panels = [Panel.parse("dhash@exact")]
+    return next(iter(lab.compare("folder", panels, Query(row=row), 3)))
+
+
+def test_a_folder_is_a_gallery(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path / "cache", folder=pictures(tmp_path / "mine", 4))
+    result = asked(lab)
+    assert not result.problem
+    assert {hit.row for hit in result.hits} <= {0, 1, 2, 3}
+
+
+def test_broken_pictures_are_left_out_and_named(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "mine", 4)
+    (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:60])
+    (folder / "3.png").write_bytes(b"")
+    lab = Lab(cache=tmp_path / "cache", folder=folder)
+    problem = asked(lab).problem
+    assert problem.startswith("2 of 4 pictures cannot be read and are left out from now on")
+    assert "1.png" in problem and problem.endswith("ask again")
+    again = asked(lab)
+    assert not again.problem
+    gallery = lab.gallery("folder")
+    assert gallery.sources(range(len(gallery))) == ["0.png", "2.png"]
+    assert [each.split(":")[0] for each in gallery.left_out] == ["1.png", "3.png"]
+
+
+def test_a_mended_picture_comes_back_with_a_new_start(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "mine", 3)
+    whole = (folder / "1.png").read_bytes()
+    (folder / "1.png").write_bytes(whole[:60])
+    assert asked(Lab(cache=tmp_path / "cache", folder=folder)).problem
+    (folder / "1.png").write_bytes(whole)
+    lab = Lab(cache=tmp_path / "cache", folder=folder)
+    assert not asked(lab).problem
+    assert len(lab.gallery("folder")) == 3
+
+
+def test_pictures_deleted_since_the_build_cost_only_themselves(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "mine", 4)
+    lab = Lab(cache=tmp_path / "cache", folder=folder)
+    assert not asked(lab).problem
+    (folder / "2.png").unlink()
+    assert not asked(lab).problem  # the vectors are still there
+    assert "'2.png' is gone since the folder was listed" in asked(lab, row=2).problem
+    with pytest.raises(BadImage, match="gone"):
+        lab.gallery("folder").encoded(2)
+
+
+def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path / "cache", folder=pictures(tmp_path / "mine", 0))
+    with pytest.raises(BadQuery, match="the gallery folder has no pictures"):
+        lab.gallery("folder")
+
+
+def test_a_folder_of_broken_pictures_has_none_left(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "mine", 1)
+    (folder / "0.png").write_bytes(b"no picture")
+    lab = Lab(cache=tmp_path / "cache", folder=folder)
+    assert "left out" in asked(lab).problem
+    with pytest.raises(BadQuery, match="has no pictures"):
+        asked(lab)
+
+
+def test_a_public_lab_builds_nothing_of_strangers(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path / "cache", folder=pictures(tmp_path / "mine", 2), public=True)
+    with pytest.raises(UnknownName):
+        lab.gallery("folder")
+    stamps = lab.gallery("stamps")
+    with pytest.raises(Refused, match="M would build another index"):
+        lab.index(stamps, Panel.parse("phash@faiss-binary-hnsw?M=8"))
+    assert lab.index(stamps, Panel.parse("phash@faiss-binary-hnsw?efSearch=8")).index
+    with pytest.raises(Refused, match="openclip-vit-b-32 has no vectors of stamps"):
+        lab.vectors(stamps, "openclip-vit-b-32")
+
+
+def test_an_index_that_cannot_compare_is_refused(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path / "cache")
+    with pytest.raises(BadVectors, match="choose another index"):
+        lab.index(lab.gallery("stamps"), Panel.parse("phash@faiss-hnsw"))
+
+
+def test_what_is_being_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(cache=tmp_path / "cache", folder=pictures(tmp_path / "mine", 2))
+    told: list[str] = []
+    inside, go_on = threading.Event(), threading.Event()
+    made = lab.store.vectors
+
+    def slow(*given: object) -> object:
+        inside.set()
+        assert go_on.wait(20)
+        return made(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lab.store, "vectors", slow)
+    thread = threading.Thread(target=lambda: told.append(asked(lab).problem))
+    thread.start()
+    assert inside.wait(20)
+    doing = lab.work.on("dhash")
+    assert doing is not None and doing.what == "reading vectors of Your folder 'mine'"
+    go_on.set()
+    thread.join(20)
+    assert told == [""]
+    assert lab.work.on("dhash") is None
