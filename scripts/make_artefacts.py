@@ -34,6 +34,8 @@ def main() -> None:
             if entry.kind == "parquet":
                 for name in names:
                     make(entry.name, name, beside, Path(quick))
+    for lock in beside.rglob(".*.lock"):
+        lock.unlink()
     shutil.rmtree(DATA / "artefacts", ignore_errors=True)
     beside.rename(DATA / "artefacts")
 
