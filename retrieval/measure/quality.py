@@ -1,0 +1,136 @@
+"""How well an embedder finds what belongs together, by exact search over a whole gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import BadQuery
+from retrieval.galleries.base import Gallery
+from retrieval.lab import Lab
+from retrieval.measure import bootstrap
+from retrieval.measure.metrics import NAMES, per_query
+from retrieval.types import Metric, Rows, Vectors
+
+CHUNK = 256
+"""Queries that are ranked at a time."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Queries, and which rows answer them.
+
+    Attributes:
+        name: such as "caption to picture (en)".
+        rows: (q,) rows that the queries belong to.
+        texts: the queries' words; none where the rows' pictures are the queries.
+        groups: (n,) a number for each row; rows of one number belong together, -1 to nothing.
+    """
+
+    name: str
+    rows: Rows
+    texts: tuple[str, ...] | None
+    groups: Rows
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What an embedder reached in a task.
+
+    Attributes:
+        embedder: its name.
+        task: the task's name.
+        values: (q, 6) of each query, in the order of ``metrics.NAMES``.
+        low: (6,) lower ends of the 95 % intervals of the means.
+        high: (6,) upper ends.
+    """
+
+    embedder: str
+    task: str
+    values: Floats
+    low: Floats
+    high: Floats
+
+    def rows(self) -> dict[str, dict[str, float]]:
+        """Mean and interval by metric."""
+        means = self.values.mean(axis=0)
+        return {
+            name: {"mean": float(mean), "low": float(low), "high": float(high)}
+            for name, mean, low, high in zip(NAMES, means, self.low, self.high, strict=True)
+        }
+
+
+def numbered(words: list[str]) -> Rows:
+    """Equal words by equal numbers, (n,); -1 for the empty."""
+    numbers = {word: at for at, word in enumerate(dict.fromkeys(words)) if word}
+    return np.array([numbers.get(word, -1) for word in words], dtype=np.int64)
+
+
+def by_caption(gallery: Gallery, texts: list[str], name: str) -> Task:
+    """Each caption looks for its picture; what has the same English caption is as good.
+
+    Raises:
+        BadQuery: no row has a caption.
+    """
+    groups = numbered(gallery.captions(range(len(gallery))))
+    rows = np.array([at for at, text in enumerate(texts) if text and groups[at] >= 0], np.int64)
+    if not len(rows):
+        raise BadQuery(f"{gallery.name} has no captions to ask with; choose another gallery")
+    return Task(name, rows, tuple(texts[row] for row in rows), groups)
+
+
+def by_label(gallery: Gallery) -> Task:
+    """Each picture looks for the others of its label; one that is alone asks nothing.
+
+    Raises:
+        BadQuery: no two rows share a label.
+    """
+    groups = numbered(gallery.labels(range(len(gallery))))
+    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    rows = np.flatnonzero((groups >= 0) & (counts[place] > 1))
+    if not len(rows):
+        raise BadQuery(f"no two pictures of {gallery.name} share a label; choose another gallery")
+    return Task("picture to picture of its label", rows, None, groups)
+
+
+def measure(lab: Lab, gallery: Gallery, embedder: str, task: Task) -> Quality:
+    """Rank the whole gallery for every query of a task.
+
+    Raises:
+        LabError: the embedder cannot read the queries, or is not ready.
+    """
+    vectors = lab.vectors(gallery, embedder)
+    alone = task.texts is None
+    if task.texts is None:
+        queries = vectors[task.rows]
+    else:
+        queries = lab.embedder(embedder).texts(task.texts)
+    comparable = _floats(vectors, lab.spec(embedder).metric)
+    asked = _floats(queries, lab.spec(embedder).metric)
+    parts = [
+        _chunk(asked[at : at + CHUNK], comparable, task, task.rows[at : at + CHUNK], alone)
+        for at in range(0, len(asked), CHUNK)
+    ]
+    values = np.concatenate(parts)
+    return Quality(embedder, task.name, values, *bootstrap.interval(values))
+
+
+def _chunk(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], task: Task, rows: Rows, alone: bool
+) -> Floats:
+    scores = queries @ vectors.T
+    relevant = task.groups[rows][:, None] == task.groups[None, :]
+    if alone:  # a picture is no answer to itself
+        own = np.arange(len(rows)), rows
+        scores[own], relevant[own] = -np.inf, False
+    return per_query(scores, relevant)
+
+
+def _floats(vectors: Vectors, metric: Metric) -> NDArray[np.float32]:
+    """Vectors whose inner product ranks as their metric does."""
+    if metric is Metric.COSINE:
+        return np.asarray(vectors, np.float32)
+    return np.unpackbits(np.asarray(vectors, np.uint8), axis=1).astype(np.float32) * 2 - 1

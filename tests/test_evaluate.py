@@ -1,0 +1,86 @@
+"""How well embedders find what belongs together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.cli import main
+from retrieval.errors import BadQuery, UnknownName
+from retrieval.lab import Lab
+from retrieval.measure.metrics import NAMES
+from retrieval.measure.quality import by_caption, by_label, measure, numbered
+from tests.fakes import Colours
+
+
+def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, object]:
+    assert main(["evaluate", *argv, "--json"]) == 0
+    given: dict[str, object] = json.loads(capsys.readouterr().out)
+    return given
+
+
+def test_equal_words_have_equal_numbers() -> None:
+    assert numbered(["a", "", "b", "a"]).tolist() == [0, -1, 2, 0]
+
+
+def test_a_picture_is_no_answer_to_itself(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    stamps = lab.gallery("stamps")
+    quality = measure(lab, stamps, "phash", by_label(stamps))
+    assert quality.values[:, NAMES.index("R@1")].mean() < 0.5  # it would be 1
+
+
+def test_one_alone_in_its_label_asks_nothing() -> None:
+    gallery = Colours(6)
+    rows = by_label(gallery).rows.tolist()
+    labels = gallery.labels(range(6))
+    assert rows == [at for at in range(6) if labels.count(labels[at]) > 1]
+
+
+def test_a_gallery_without_words_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = Colours(4)
+    monkeypatch.setattr(gallery, "captions", lambda rows: [""] * len(rows))
+    monkeypatch.setattr(gallery, "labels", lambda rows: [""] * len(rows))
+    with pytest.raises(BadQuery, match="no captions"):
+        by_caption(gallery, [""] * 4, "caption to picture (en)")
+    with pytest.raises(BadQuery, match="share a label"):
+        by_label(gallery)
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    given = answer(capsys, "--embedder", "conse-lite2", "--embedder", "captions")
+    measured = given["measured"]
+    assert isinstance(measured, list)
+    assert [each["embedder"] for each in measured] == ["conse-lite2"] * 2  # captions are left out
+    spoken = measured[0]
+    assert spoken["task"] == "caption to picture (en)" and spoken["queries"] == 785
+    for value in spoken["metrics"].values():
+        assert 0 < value["low"] < value["mean"] < value["high"] < 1
+
+
+def test_other_languages(capsys: pytest.CaptureFixture[str]) -> None:
+    given = answer(capsys, "--embedder", "conse-lite2", "--language", "de", "--language", "en")
+    measured = given["measured"]
+    assert isinstance(measured, list)
+    german, english = (each["metrics"]["MRR"]["mean"] for each in measured[:2])
+    assert german < english  # MiniLM was trained on English
+
+
+def test_a_language_that_nobody_wrote_in_names_the_others(tmp_path: Path) -> None:
+    from retrieval.commands.evaluate import tasks
+
+    with pytest.raises(UnknownName, match="no language is called 'xx'"):
+        next(iter(tasks(Lab(cache=tmp_path).gallery("stamps"), ["xx"])))
+
+
+def test_vectors_rank_as_their_metric_does(tmp_path: Path) -> None:
+    from retrieval.measure.quality import _floats
+    from retrieval.types import Metric
+
+    codes = np.random.default_rng(0).integers(0, 256, (9, 8)).astype(np.uint8)
+    floats = _floats(codes, Metric.HAMMING)
+    differ = np.bitwise_count(codes[:, None] ^ codes[None]).sum(axis=2, dtype=np.int64)
+    assert np.array_equal(floats @ floats.T, 64 - 2 * differ)
