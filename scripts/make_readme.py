@@ -1,30 +1,74 @@
-"""Write the README's tables from the registries: ``python -m scripts.make_readme``."""
+"""Write the README's tables from the registries, and what ``evaluate`` measures.
+
+``python -m scripts.make_readme``; with ``--quality`` the measured tables are made anew too.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
+from retrieval.commands.build import ready
+from retrieval.commands.evaluate import MINE, measured, plain
 from retrieval.embedders import EMBEDDERS
 from retrieval.galleries.catalog import Catalog, Entry
 from retrieval.indexes import INDEXES
-from retrieval.lab import DATA
+from retrieval.lab import DATA, Lab
+from retrieval.measure.metrics import NAMES
 from retrieval.types import Licence, Spec
 
 README = DATA.parent / "README.md"
-BEGIN, END = "<!-- tables:", "<!-- /tables -->"
+GALLERIES = ("stamps", "clipart")
 
 
 def main() -> None:
-    """Replace what stands between the two marks."""
-    README.write_text(written(README.read_text("utf-8")), "utf-8")
+    """Replace what stands between the marks."""
+    text = written(README.read_text("utf-8"))
+    if "--quality" in sys.argv:
+        text = between(text, "quality", quality())
+    README.write_text(text, "utf-8")
 
 
 def written(text: str) -> str:
     """The README with today's tables."""
-    head, _, rest = text.partition(BEGIN)
-    mark, _, rest = rest.partition("\n")
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}{mark}\n{tables()}\n{END}{tail}"
+    return between(text, "tables", tables())
+
+
+def between(text: str, mark: str, new: str) -> str:
+    """A text with something new between two marks."""
+    head, begin, rest = text.partition(f"<!-- {mark}:")
+    said, newline, rest = rest.partition("\n")
+    _, end, tail = rest.partition(f"<!-- /{mark} -->")
+    return f"{head}{begin}{said}{newline}{new}\n{end}{tail}"
+
+
+def quality() -> str:
+    """What every embedder that needs no hub reaches in the shipped galleries."""
+    return "\n\n".join(
+        f"**{name}, {task}**\n\n" + table(("embedder", "queries", *NAMES), rows)
+        for name in GALLERIES
+        for task, rows in by_task(name).items()
+    )
+
+
+def by_task(gallery: str) -> dict[str, list[list[str]]]:
+    """Rows of figures by task."""
+    lab = Lab()
+    names = [name for name in ready(lab) if not lab.spec(name).bytes]
+    tasks: dict[str, list[list[str]]] = {}
+    for each in map(plain, measured(lab, lab.gallery(gallery), names, [MINE])):
+        tasks.setdefault(each["task"], []).append(measured_row(each))
+    return tasks
+
+
+def measured_row(each: dict[str, Any]) -> list[str]:
+    """An embedder with its figures and their intervals."""
+    cells = [
+        f"{value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+        for value in each["metrics"].values()
+    ]
+    return [f"`{each['embedder']}`", f"{each['queries']:,}", *cells]
 
 
 def tables() -> str:

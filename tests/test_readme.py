@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+import pytest
 import yaml
 
 from retrieval.lab import DATA
@@ -15,6 +17,22 @@ TEXT = make_readme.README.read_text("utf-8")
 
 def test_its_tables_are_those_of_the_registries() -> None:
     assert make_readme.written(TEXT) == TEXT, "run python -m scripts.make_readme"
+
+
+@pytest.mark.parametrize("gallery", ["stamps", pytest.param("clipart", marks=pytest.mark.slow)])
+def test_its_figures_are_what_is_measured(gallery: str) -> None:
+    tasks = make_readme.by_task(gallery)
+    assert tasks
+    for task, rows in tasks.items():
+        shown = TEXT.partition(f"**{gallery}, {task}**")[2].strip().splitlines()[2:]
+        for row, line in zip(rows, shown, strict=False):
+            told = [cell.strip() for cell in line.strip("| ").split(" | ")]
+            assert told[:2] == row[:2]
+            np.testing.assert_allclose(figures(told), figures(row), atol=0.005)
+
+
+def figures(cells: list[str]) -> list[float]:
+    return [float(each) for each in re.findall(r"\d\.\d+", " ".join(cells[2:]))]
 
 
 def test_every_panel_that_it_names_can_be_written() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.types import Metric, Rows, Scores, Vectors
 
@@ -34,3 +35,23 @@ def recall(found: Scores, true: Scores) -> float:
     if wanted == 0:
         return 1.0
     return int((found >= true[wanted - 1] - SLACK).sum()) / wanted
+
+
+def recalls(
+    queries: Vectors, vectors: Vectors, rows: Rows, true: Scores, metric: Metric
+) -> NDArray[np.float64]:
+    """Recall of each query, (q,), from the rows that an index gave.
+
+    Args:
+        queries: (q, width).
+        vectors: (n, width).
+        rows: (q, k), -1 where fewer were found.
+        true: (q, k) scores of exact search, best first.
+        metric: how they compare.
+    """
+    return np.array(
+        [
+            recall(scores(query, vectors, found[found >= 0], metric), best)
+            for query, found, best in zip(queries, rows, true, strict=True)
+        ]
+    )

@@ -1,0 +1,135 @@
+"""``sweep``: recall against speed of indexes, over the settings of their knobs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from retrieval.commands.listing import table
+from retrieval.errors import BadQuery
+from retrieval.indexes import INDEXES
+from retrieval.lab import Lab
+from retrieval.measure.sweep import Kind, Point, asked, cheapest, front, grid, sweep
+from retrieval.measure.sweeps import Sweep, Sweeps, key, made
+from retrieval.panel import Panel
+
+QUERIES = 200
+SECONDS = 60.0
+TARGET = 0.95
+
+
+def add(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    command = commands.add_parser("sweep", help="recall against speed, over the knobs of indexes")
+    command.add_argument("--gallery", default="clipart")
+    command.add_argument("--embedder", default="conse-lite2")
+    command.add_argument("--index", action="append", help="default: all that fit the embedder")
+    command.add_argument("--queries", choices=("text", "picture"), help="default: what it reads")
+    command.add_argument("--count", type=int, default=QUERIES, help="how many queries")
+    command.add_argument("--seconds", type=float, default=SECONDS, help="for each index, at most")
+    command.add_argument("--recall", type=float, default=TARGET, help="the target")
+    command.add_argument("-k", type=int, default=10)
+    command.add_argument("--csv", action="store_true", help="print CSV")
+    command.set_defaults(run=run, show=show)
+    return [command]
+
+
+def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
+    """Sweep, keep and tell."""
+    done = list(swept(lab, options))
+    if not done:
+        raise BadQuery("nothing was measured; give more --seconds")
+    return {
+        "gallery": options.gallery,
+        "embedder": options.embedder,
+        "target": options.recall,
+        "csv": options.csv,
+        "sweeps": [plain(each, options.recall) for each in done],
+    }
+
+
+def swept(lab: Lab, options: argparse.Namespace) -> Iterator[Sweep]:
+    """Measure index after index; what was measured is kept when it is stopped."""
+    spec, gallery = lab.spec(options.embedder), lab.gallery(options.gallery)
+    kind: Kind = options.queries or ("text" if spec.reads_text else "picture")
+    queries = asked(lab, gallery, spec.name, kind, options.k, options.count)
+    fitting = [each.name for each in INDEXES.specs() if spec.metric in each.metrics]
+    for name in options.index or fitting:
+        built = lab.index(gallery, Panel(spec.name, name))
+        points: list[Point] = []
+        try:
+            for point in sweep(built.index, queries, grid(built.index.spec), options.seconds):
+                points.append(point)
+                sys.stderr.write(f"\r{name}: {len(points)} settings ")
+        finally:
+            sys.stderr.write("\n")
+            if points:
+                done = made(key(gallery, spec, built.index, queries), points, built)
+                sweeps(lab).save(done)
+        if points:
+            yield done
+
+
+def sweeps(lab: Lab) -> Sweeps:
+    """Where a lab keeps its sweeps."""
+    return Sweeps(lab.data / "sweeps", lab.cache / "sweeps")
+
+
+def plain(done: Sweep, target: float) -> dict[str, Any]:
+    """A sweep as JSON has it."""
+    best = cheapest(done.points, target)
+    return {
+        "index": done.key["index"],
+        "queries": done.key["queries"],
+        "count": done.key["count"],
+        "k": done.key["k"],
+        "nbytes": done.nbytes,
+        "build_s": done.build_s,
+        "machine": done.machine,
+        "at": done.at,
+        "points": [asdict(point) for point in done.points],
+        "front": [asdict(point) for point in front(done.points)],
+        "cheapest": asdict(best) if best else None,
+    }
+
+
+def show(answer: dict[str, Any]) -> str:
+    """The cheapest setting of each index that reaches the target, or CSV of all points."""
+    if answer["csv"]:
+        return _csv(answer)
+    rows = [_row(each) for each in answer["sweeps"]]
+    title = f"{answer['gallery']} x {answer['embedder']}: cheapest at recall {answer['target']:g}"
+    return table(title, rows)
+
+
+def _row(each: dict[str, Any]) -> dict[str, Any]:
+    best = each["cheapest"]
+    figures = {
+        "knobs": " ".join(f"{name}={value}" for name, value in best["knobs"].items()) or "-",
+        "recall": f"{best['recall']:.3f}",
+        "p50 ms": f"{best['p50']:.3f}",
+        "p95 ms": f"{best['p95']:.3f}",
+        "alone/s": f"{best['alone']:,.0f}",
+        "together/s": f"{best['together']:,.0f}",
+    }
+    none = dict.fromkeys(figures, "none reaches it") if best is None else figures
+    held = {"MB": f"{each['nbytes'] / 1e6:.1f}", "build s": f"{each['build_s']:.2f}"}
+    return {"index": each["index"], **none, **held}
+
+
+def _csv(answer: dict[str, Any]) -> str:
+    out = io.StringIO()
+    names = ("recall", "p50", "p95", "p99", "alone", "together")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["gallery", "embedder", "index", "queries", "k", "knobs", *names])
+    for each in answer["sweeps"]:
+        for point in each["points"]:
+            knobs = "&".join(f"{name}={value}" for name, value in point["knobs"].items())
+            head = [answer["gallery"], answer["embedder"], each["index"], each["queries"]]
+            writer.writerow([*head, each["k"], knobs, *(point[name] for name in names)])
+    return out.getvalue().rstrip("\n")
