@@ -1,7 +1,11 @@
 """``python -m retrieval``."""
 
+import os
 import sys
 
-from retrieval.cli import main
+from retrieval.cli import STOPPED, main
 
-sys.exit(main(sys.argv[1:]))
+code = main(sys.argv[1:])
+if code == STOPPED:  # the end of the interpreter would wait for threads that still embed
+    os._exit(code)
+sys.exit(code)

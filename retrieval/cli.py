@@ -3,31 +3,68 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from retrieval.errors import LabError
+from retrieval.errors import BadKnob, LabError
 from retrieval.lab import Lab
+from retrieval.types import Precision
+
+STOPPED = 130
+"""What a shell says of a program that Ctrl-C has ended."""
+PIPE = 141
+"""What a shell says of a program whose reader has gone."""
+LONGEST = 300
+"""Characters of a message that quotes what was typed."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """One sentence on stderr, then the end."""
+        self.exit(2, f"parallax: {message[:LONGEST]}; {self.prog} --help says more\n")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command; 0, or 2 with one sentence on stderr."""
-    options = parser().parse_args(argv)
+    """Run one command; 0, or 2 with one sentence on stderr.
+
+    Returns:
+        130 where it was stopped by Ctrl-C, 141 where nobody reads the answer.
+    """
     try:
+        options = parser().parse_args(argv)
         run: Callable[[Lab, argparse.Namespace], Any] = options.run
         answer = run(lab(options), options)
-        print(json.dumps(answer, ensure_ascii=True) if options.json else options.show(answer))
+        say(json.dumps(answer, ensure_ascii=True) if options.json else options.show(answer))
     except LabError as error:
-        print(f"parallax: {error}", file=sys.stderr)
-        return 2
+        return sorry(str(error), 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains at its end
+        return PIPE
+    except OSError as error:
+        return sorry(f"{error.filename or 'the answer'}: {error.strerror or error}", 2)
     except KeyboardInterrupt:
-        print("parallax: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        return sorry("stopped; the same command goes on from here", STOPPED)
     return 0
+
+
+def say(text: str) -> None:
+    """Print an answer now, whatever signs the terminal lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    print(text, flush=True)
+
+
+def sorry(text: str, code: int) -> int:
+    """Print one line on stderr."""
+    print(f"parallax: {' '.join(text.split())}", file=sys.stderr)
+    return code
 
 
 def lab(options: argparse.Namespace) -> Lab:
@@ -36,17 +73,30 @@ def lab(options: argparse.Namespace) -> Lab:
     return Lab(
         cache=options.cache,
         folder=Path(folder) if folder else None,
-        precision=options.precision,
+        precision=precision(options.precision or os.environ.get("PARALLAX_PRECISION")),
     )
+
+
+def precision(text: str | None) -> Precision:
+    """What networks compute in.
+
+    Raises:
+        BadKnob: it is neither of the two.
+    """
+    if not text or text == "float32":
+        return "float32"
+    if text == "bfloat16":
+        return "bfloat16"
+    raise BadKnob(f"the precision is {text[:80]!r}; it must be float32 or bfloat16")
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their flags."""
-    from retrieval.commands import build, compare, listing, verify
+    from retrieval.commands import build, compare, evaluate, listing, replay, sweep, verify
 
-    whole = argparse.ArgumentParser(prog="python -m retrieval", description=__doc__)
+    whole = Parser(prog="python -m retrieval", description=__doc__)
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for module in (listing, build, compare, verify):
+    for module in (listing, build, compare, evaluate, sweep, replay, verify):
         for command in module.add(commands):
             _common(command)
     return whole
@@ -57,8 +107,5 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--folder", type=Path, help="your own pictures, as the gallery 'folder'")
     command.add_argument("--cache", type=Path, help="where to keep what is built")
     command.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        default=os.environ.get("PARALLAX_PRECISION", "float32"),
-        help="what networks compute in; float32 is what ships",
+        "--precision", help="what networks compute in: float32, which is what ships, or bfloat16"
     )

@@ -7,8 +7,12 @@ import sys
 import time
 from typing import Any
 
+from retrieval.commands.compare import declared
+from retrieval.commands.precision import against_float32, sentence
 from retrieval.embedders import EMBEDDERS
-from retrieval.errors import LabError
+from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady
+from retrieval.galleries.base import Gallery
+from retrieval.galleries.catalog import Entry
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.panel import Panel
@@ -20,28 +24,49 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command = commands.add_parser("build", help="embed a gallery and index it")
     command.add_argument("--gallery", action="append", help="default: those that ship")
     command.add_argument("--embedder", action="append", help="default: all that are ready")
-    command.add_argument("--index", action="append", help="EMBEDDER@INDEX needs no --embedder")
+    command.add_argument(
+        "--index", action="append", help="INDEX?knob=n, or EMBEDDER@INDEX?knob=n; default: all"
+    )
     command.add_argument("--limit", type=int, help="rows of a gallery from the hub, at most")
     command.set_defaults(run=run, show=show)
     return [command]
 
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
-    """Build what is missing."""
+    """Build what is missing.
+
+    Raises:
+        UnknownName: before anything is built.
+        BadQuery: the limit is no number of rows.
+    """
+    if options.limit is not None and options.limit < 1:
+        raise BadQuery(f"--limit is {options.limit}; it must be 1 or more")
     galleries = options.gallery or [e.name for e in lab.catalog.entries() if e.kind == "parquet"]
-    return {"built": [_gallery(lab, name, options) for name in galleries]}
+    entries = [lab.catalog.entry(name) for name in galleries]
+    wanted = asked(lab, options.embedder, options.index)
+    return {"built": [_gallery(lab, entry, wanted, options.limit) for entry in entries]}
 
 
-def _gallery(lab: Lab, name: str, options: argparse.Namespace) -> dict[str, Any]:
-    entry = lab.catalog.entry(name)
-    if entry.kind == "hub":
-        from retrieval.galleries import hub
+def asked(
+    lab: Lab, embedders: list[str] | None, indexes: list[str] | None
+) -> dict[str, list[Panel]]:
+    """The panels to build by embedder; none stands for every index that fits.
 
-        hub.build(entry, lab.cache, options.limit, progress())
-    rows = [
-        _vectors(lab, name, embedder, options.index) for embedder in options.embedder or ready(lab)
-    ]
-    return {"gallery": name, "rows": len(lab.gallery(name)), "embedders": rows}
+    Raises:
+        UnknownName: of an embedder or an index.
+        BadKnob: a knob that is not declared or out of its range.
+    """
+    whole = [Panel.parse(text) for text in indexes or () if "@" in text]
+    bare = [text for text in indexes or () if "@" not in text]
+    names = embedders or ([] if whole and not bare else ready(lab))
+    wanted: dict[str, list[Panel]] = {name: [] for name in names}
+    for panel in (*whole, *(Panel.parse(f"{name}@{text}") for name in names for text in bare)):
+        wanted.setdefault(panel.embedder, []).append(panel)
+    for name, panels in wanted.items():
+        lab.spec(name)
+        for panel in panels:
+            declared(lab, panel)
+    return wanted
 
 
 def ready(lab: Lab) -> list[str]:
@@ -50,19 +75,47 @@ def ready(lab: Lab) -> list[str]:
     return [name for name in EMBEDDERS.names() if states[name].kind == "ready"]
 
 
-def _vectors(lab: Lab, name: str, embedder: str, indexes: list[str] | None) -> dict[str, Any]:
-    gallery, spec = lab.gallery(name), lab.spec(embedder)
-    vectors = lab.vectors(gallery, embedder, progress())
-    fitting = [each.name for each in INDEXES.specs() if spec.metric in each.metrics]
-    built = {each: _index(lab, name, embedder, each) for each in indexes or fitting}
-    return {"embedder": embedder, "bytes": vectors.nbytes, "indexes": built}
+def _gallery(
+    lab: Lab, entry: Entry, wanted: dict[str, list[Panel]], limit: int | None
+) -> dict[str, Any]:
+    if entry.kind == "hub":
+        from retrieval.galleries import hub
+
+        hub.build(entry, lab.cache, limit, progress())
+    gallery = lab.gallery(entry.name)
+    rows = [_embedder(lab, gallery, name, panels) for name, panels in wanted.items()]
+    return {"gallery": entry.name, "rows": len(gallery), "embedders": rows}
 
 
-def _index(lab: Lab, gallery: str, embedder: str, index: str) -> str:
+def _embedder(lab: Lab, gallery: Gallery, name: str, panels: list[Panel]) -> dict[str, Any]:
+    vectors = lab.vectors(gallery, name, progress())
+    metric = lab.spec(name).metric
+    fitting = [Panel(name, each.name) for each in INDEXES.specs() if metric in each.metrics]
+    return {
+        "embedder": name,
+        "bytes": vectors.nbytes,
+        "indexes": (
+            {_named(each): _index(lab, gallery, each) for each in panels}
+            or {each.index: _index_if_fits(lab, gallery, each) for each in fitting}
+        ),
+        "overlap": against_float32(lab, gallery, name, vectors),
+    }
+
+
+def _named(panel: Panel) -> str:
+    return str(panel).partition("@")[2]
+
+
+def _index_if_fits(lab: Lab, gallery: Gallery, panel: Panel) -> str:
+    """As ``_index``; what nobody named may lack its library, or not suit these vectors."""
     try:
-        built = lab.index(lab.gallery(gallery), Panel(embedder, index))
-    except LabError as error:
+        return _index(lab, gallery, panel)
+    except (BadKnob, BadVectors, NotReady) as error:
         return str(error)
+
+
+def _index(lab: Lab, gallery: Gallery, panel: Panel) -> str:
+    built = lab.index(gallery, panel)
     return f"built in {built.seconds:.2f} s" if built.fresh else "was there"
 
 
@@ -74,9 +127,12 @@ def progress() -> Progress:
         rate = done / max(time.monotonic() - start, 1e-9)
         left = (total - done) / rate if rate else 0.0
         share = "#" * (30 * done // max(total, 1))
-        end = "\n" if done >= total else ""
-        text = f"\r{what}  [{share:<30}] {done:,}/{total:,}  {rate:,.0f}/s  {left:,.0f} s left "
-        sys.stderr.write(text + end)
+        text = f"{what}  [{share:<30}] {done:,}/{total:,}  {rate:,.0f}/s  {left:,.0f} s left "
+        if sys.stderr.isatty():  # elsewhere, in a log say, each step has a line of its own
+            text = f"\r{text}" + "\n" * (done >= total)
+        else:
+            text = f"{text}\n"
+        sys.stderr.write(text)
         sys.stderr.flush()
 
     return bar
@@ -87,6 +143,7 @@ def show(answer: dict[str, Any]) -> str:
     return "\n".join(
         f"{gallery['gallery']} x {row['embedder']}: {row['bytes'] / 1e6:.1f} MB of vectors; "
         + ", ".join(f"{name} {said}" for name, said in row["indexes"].items())
+        + (f"; {sentence(row['overlap'])}" if row["overlap"] else "")
         for gallery in answer["built"]
         for row in gallery["embedders"]
     )

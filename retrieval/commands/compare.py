@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 from retrieval import images
+from retrieval.errors import BadQuery, LabError
+from retrieval.indexes import INDEXES
+from retrieval.indexes.base import checked
 from retrieval.lab import Lab
+from retrieval.measure.receipts import Receipt, receipt
 from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result
@@ -29,19 +34,67 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
         asked.add_argument("--image", type=Path, help="a picture to search by")
         asked.add_argument("--row", type=int, help="a row of the gallery to search by")
         command.add_argument("-k", type=int, default=10, help="how many pictures")
+        command.add_argument("--receipt", type=Path, help="write what `replay` reads")
         command.set_defaults(run=run, show=show)
     return [search, compare]
 
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
-    """Answer, in the order of the panels."""
-    panels = [Panel.parse(text) for text in options.panels or PANELS]
+    """Answer, in the order of the panels.
+
+    Raises:
+        LabError: no panel has answered; with the problem of each.
+    """
+    panels = [declared(lab, Panel.parse(text)) for text in options.panels or PANELS]
     image = images.read(options.image) if options.image else None
-    query = Query(text=options.text, image=image, row=options.row)
+    query = Query(text=readable(options.text), image=image, row=options.row)
     if image is not None:
         images.decode(image)  # a bad picture is the user's, not a panel's
-    results = lab.compare(options.gallery, panels, query, options.k)
+    results = list(lab.compare(options.gallery, panels, query, options.k))
+    problems = dict.fromkeys(each.problem for each in results)
+    if all(problems):
+        raise LabError("; ".join(problems))
+    if options.receipt:
+        gallery = lab.gallery(options.gallery)
+        keep(options.receipt, receipt(lab, gallery, panels, query, options.k, results))
     return {"panels": [plain(each) for each in sorted(results, key=lambda one: one.position)]}
+
+
+def keep(path: Path, made: Receipt) -> None:
+    """Write a receipt.
+
+    Raises:
+        LabError: the file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(made, indent=1), "utf-8")
+    except OSError as error:
+        raise LabError(f"cannot write {path}: {error.strerror}; name another file") from error
+
+
+def declared(lab: Lab, panel: Panel) -> Panel:
+    """The panel, whose names and knobs exist: a slip in typing is no panel's own failure.
+
+    Raises:
+        UnknownName: of the embedder or the index.
+        BadKnob: a knob that is not declared or out of its range.
+    """
+    lab.spec(panel.embedder)
+    checked(INDEXES.spec(panel.index), dict(panel.knobs))
+    return panel
+
+
+def readable(text: str | None) -> str | None:
+    """The text, which is one.
+
+    Raises:
+        BadQuery: it has bytes that are no UTF-8, which Python hands over as lone surrogates.
+    """
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError as error:
+        raise BadQuery("the text holds half a character; type it again as UTF-8") from error
+    return text
 
 
 def plain(result: Result) -> dict[str, Any]:

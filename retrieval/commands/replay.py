@@ -1,0 +1,57 @@
+"""``replay``: run a receipt again and say what differs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from retrieval import images
+from retrieval.errors import BadQuery
+from retrieval.lab import Lab
+from retrieval.measure import receipts
+
+
+def add(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    command = commands.add_parser("replay", help="run a receipt again and say what differs")
+    command.add_argument("receipt", type=Path, help="a JSON file that the page or --receipt wrote")
+    command.add_argument("--image", type=Path, help="the query's picture, if it was one")
+    command.set_defaults(run=run, show=show)
+    return [command]
+
+
+def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
+    """Run it again."""
+    old = receipts.read(written(options.receipt))
+    image = images.read(options.image) if options.image else None
+    new = receipts.replay(lab, old, image)
+    differ = receipts.differences(old, new)
+    return {
+        "same": not differ,
+        "differences": differ,
+        "circumstances": receipts.circumstances(old, new),
+        "receipt": new,
+    }
+
+
+def written(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        BadQuery: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadQuery(f"cannot read {path}: {error.strerror}; give the receipt's path") from error
+
+
+def show(answer: dict[str, Any]) -> str:
+    """What is the same, what differs, and what may be why."""
+    ranks = sum(len(each["rows"]) for each in answer["receipt"]["panels"])
+    head = f"the same {ranks} rows in the same order" if answer["same"] else "it differs:"
+    lines = [head, *(f"  {each}" for each in answer["differences"])]
+    if answer["circumstances"]:
+        lines += ["since then:", *(f"  {each}" for each in answer["circumstances"])]
+    return "\n".join(lines)
