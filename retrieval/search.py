@@ -163,7 +163,7 @@ def _search(
     clock = Clock()
     query = encoded.vector
     with clock.lane():
-        index.tune(**_query_knobs(index, panel))
+        index.tune(**query_knobs(index, panel))
         with clock.stage("search"):
             rows, _ = index.search(query, k)
         with clock.stage("rescore"):
@@ -189,7 +189,8 @@ def _search(
     )
 
 
-def _query_knobs(index: Index, panel: Panel) -> dict[str, int]:
+def query_knobs(index: Index, panel: Panel) -> dict[str, int]:
+    """Every query-time knob of an index, as a panel has it or at its default."""
     defaults = {knob.name: knob.default for knob in index.spec.knobs if knob.when == "query"}
     return {**defaults, **{name: value for name, value in panel.knobs if name in defaults}}
 

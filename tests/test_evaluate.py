@@ -10,9 +10,12 @@ import pytest
 
 from retrieval.cli import main
 from retrieval.errors import BadQuery, UnknownName
+from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
+from retrieval.measure.losses import loss
 from retrieval.measure.metrics import NAMES
 from retrieval.measure.quality import by_caption, by_label, measure, numbered
+from retrieval.panel import Panel
 from tests.fakes import Colours
 
 
@@ -84,3 +87,46 @@ def test_vectors_rank_as_their_metric_does(tmp_path: Path) -> None:
     floats = _floats(codes, Metric.HAMMING)
     differ = np.bitwise_count(codes[:, None] ^ codes[None]).sum(axis=2, dtype=np.int64)
     assert np.array_equal(floats @ floats.T, 64 - 2 * differ)
+
+
+@pytest.mark.parametrize("task", ["caption", "label"])
+def test_exact_search_loses_nothing_by_its_index(tmp_path: Path, task: str) -> None:
+    lab = Lab(cache=tmp_path)
+    stamps = lab.gallery("stamps")
+    asked = by_label(stamps) if task == "label" else by_caption(stamps, spoken(stamps), "en")
+    for name in ("exact", "faiss-flat"):
+        given = loss(lab, stamps, Panel("conse-lite2", name), asked, 10)
+        assert given.index == 0
+        reached = measure(lab, stamps, "conse-lite2", asked).values[:, NAMES.index("R@10")]
+        assert given.found.tolist() == reached.tolist()
+        assert given.model == pytest.approx(1 - reached.mean())
+
+
+def spoken(gallery: Gallery) -> list[str]:
+    return gallery.captions(range(len(gallery)))
+
+
+def test_a_narrow_beam_loses_by_its_index(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    stamps = lab.gallery("stamps")
+    asked = by_label(stamps)
+    narrow = loss(lab, stamps, Panel.parse("conse-lite2@faiss-hnsw?efSearch=1"), asked, 10)
+    wide = loss(lab, stamps, Panel.parse("conse-lite2@faiss-hnsw?efSearch=512"), asked, 10)
+    assert narrow.model == wide.model
+    assert narrow.index > wide.index
+    assert narrow.index + narrow.model + narrow.found.mean() == pytest.approx(1)
+    mean, low, high = narrow.interval()
+    assert low <= mean <= high and mean == pytest.approx(narrow.index)
+
+
+def test_the_command_splits_the_error(capsys: pytest.CaptureFixture[str]) -> None:
+    given = answer(capsys, "--panel", "conse-lite2@faiss-hnsw?efSearch=1", "--panel", "phash@exact")
+    told = given["split"]
+    assert isinstance(told, list)
+    assert [(each["panel"], each["task"][:7]) for each in told] == [
+        ("conse-lite2@faiss-hnsw?efSearch=1", "caption"),
+        ("conse-lite2@faiss-hnsw?efSearch=1", "picture"),
+        ("phash@exact", "picture"),
+    ]
+    assert main(["evaluate", "--panel", "captions@exact"]) == 2
+    assert "can be asked of these panels" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``evaluate``: how well each embedder finds what belongs together, with intervals."""
+"""``evaluate``: how well embedders find what belongs together, and where panels lose it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from retrieval.commands.build import ready
+from retrieval.commands.compare import declared
 from retrieval.commands.listing import table
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.parquet import ParquetGallery
 from retrieval.lab import Lab
+from retrieval.measure.losses import Loss, loss
 from retrieval.measure.metrics import NAMES
 from retrieval.measure.quality import Quality, Task, by_caption, by_label, measure
+from retrieval.panel import Panel
+from retrieval.types import Spec
 
 MINE = "en"
 """The language of a gallery's plain captions."""
@@ -25,13 +29,17 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--gallery", default="stamps")
     command.add_argument("--embedder", action="append", help="default: all that are ready")
     command.add_argument("--language", action="append", help="ask in it too; all: in every one")
+    command.add_argument("--panel", action="append", help="split its error: model's and index's")
+    command.add_argument("-k", type=int, default=10, help="pictures that a person looks at")
     command.set_defaults(run=run, show=show)
     return [command]
 
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate what can do each task."""
+    """Evaluate what can do each task, or split the error of panels."""
     gallery = lab.gallery(options.gallery)
+    if options.panel:
+        return split(lab, gallery, options)
     names = options.embedder or ready(lab)
     found = [
         plain(quality) for quality in measured(lab, gallery, names, options.language or [MINE])
@@ -49,9 +57,41 @@ def measured(
     """Every task by every embedder that can do it; what reads captions is left out."""
     for task in tasks(gallery, languages):
         for name in names:
-            spec = lab.spec(name)
-            if spec.reads_images and (task.texts is None or spec.reads_text):
+            if can(lab.spec(name), task):
                 yield measure(lab, gallery, name, task)
+
+
+def split(lab: Lab, gallery: Gallery, options: argparse.Namespace) -> dict[str, Any]:
+    """What each panel's model loses and what its index loses, by task."""
+    panels = [declared(lab, Panel.parse(text)) for text in options.panel]
+    found = [
+        lost(task, loss(lab, gallery, panel, task, options.k))
+        for task in tasks(gallery, options.language or [MINE])
+        for panel in panels
+        if can(lab.spec(panel.embedder), task)
+    ]
+    if not found:
+        raise BadQuery(f"no task of {gallery.name} can be asked of these panels; name others")
+    return {"gallery": gallery.name, "revision": gallery.revision, "split": found}
+
+
+def can(spec: Spec, task: Task) -> bool:
+    """Whether an embedder can do a task; what reads captions is left out."""
+    return spec.reads_images and (task.texts is None or spec.reads_text)
+
+
+def lost(task: Task, given: Loss) -> dict[str, Any]:
+    """A split as JSON has it."""
+    index, low, high = given.interval()
+    return {
+        "panel": str(given.panel),
+        "task": task.name,
+        "queries": len(given.found),
+        "k": given.k,
+        "found": float(given.found.mean()),
+        "lost_by_model": given.model,
+        "lost_by_index": {"mean": index, "low": low, "high": high},
+    }
 
 
 def tasks(gallery: Gallery, languages: list[str]) -> Iterator[Task]:
@@ -91,14 +131,24 @@ def plain(quality: Quality) -> dict[str, Any]:
 
 def show(answer: dict[str, Any]) -> str:
     """A table a task."""
-    named = dict.fromkeys(each["task"] for each in answer["measured"])
+    rows = answer.get("measured") or answer["split"]
+    row = _row if "measured" in answer else _split
+    named = dict.fromkeys(each["task"] for each in rows)
     return "\n\n".join(
-        table(
-            f"{answer['gallery']}: {task}",
-            [_row(each) for each in answer["measured"] if each["task"] == task],
-        )
+        table(f"{answer['gallery']}: {task}", [row(each) for each in rows if each["task"] == task])
         for task in named
     )
+
+
+def _split(each: dict[str, Any]) -> dict[str, Any]:
+    by = each["lost_by_index"]
+    return {
+        "panel": each["panel"],
+        "queries": each["queries"],
+        f"found among {each['k']}": f"{each['found']:.3f}",
+        "lost by the model": f"{each['lost_by_model']:.3f}",
+        "lost by the index": f"{by['mean']:.3f} [{by['low']:.3f}, {by['high']:.3f}]",
+    }
 
 
 def _row(each: dict[str, Any]) -> dict[str, Any]:

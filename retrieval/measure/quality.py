@@ -102,20 +102,26 @@ def measure(lab: Lab, gallery: Gallery, embedder: str, task: Task) -> Quality:
     Raises:
         LabError: the embedder cannot read the queries, or is not ready.
     """
-    vectors = lab.vectors(gallery, embedder)
-    alone = task.texts is None
-    if task.texts is None:
-        queries = vectors[task.rows]
-    else:
-        queries = lab.embedder(embedder).texts(task.texts)
-    comparable = _floats(vectors, lab.spec(embedder).metric)
-    asked = _floats(queries, lab.spec(embedder).metric)
+    metric, alone = lab.spec(embedder).metric, task.texts is None
+    comparable = _floats(lab.vectors(gallery, embedder), metric)
+    asked = _floats(queries(lab, gallery, embedder, task), metric)
     parts = [
         _chunk(asked[at : at + CHUNK], comparable, task, task.rows[at : at + CHUNK], alone)
         for at in range(0, len(asked), CHUNK)
     ]
     values = np.concatenate(parts)
     return Quality(embedder, task.name, values, *bootstrap.interval(values))
+
+
+def queries(lab: Lab, gallery: Gallery, embedder: str, task: Task) -> Vectors:
+    """A task's queries in the space of an embedder, (q, width).
+
+    Raises:
+        Unsupported: they are texts and it reads none.
+    """
+    if task.texts is None:
+        return lab.vectors(gallery, embedder)[task.rows]
+    return lab.embedder(embedder).texts(task.texts)
 
 
 def _chunk(

@@ -1,0 +1,100 @@
+"""Where the error comes from: the model's share, and the index's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.galleries.base import Gallery
+from retrieval.indexes.base import Index
+from retrieval.lab import Lab
+from retrieval.measure import bootstrap
+from retrieval.measure.quality import Task, queries
+from retrieval.panel import Panel
+from retrieval.runtime import threads
+from retrieval.search import LANE, query_knobs
+from retrieval.types import Rows, Vectors
+
+CHUNK = 256
+"""Queries that are searched in one call."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One panel's answers to the queries of a task, and what they lack.
+
+    Attributes:
+        panel: which stack.
+        k: among how many a right picture counts as found.
+        exact: (q,) share of queries with a right picture among the first k, by exact search.
+        found: (q,) the same by the panel's index.
+    """
+
+    panel: Panel
+    k: int
+    exact: Floats
+    found: Floats
+
+    @property
+    def model(self) -> float:
+        """Share of queries that even exact search over the model's vectors does not answer."""
+        return float(1 - self.exact.mean())
+
+    @property
+    def index(self) -> float:
+        """Share of queries that exact search answers and the index does not, net of luck.
+
+        An index that drops a wrong neighbour can let a right one in; such a query counts
+        against the loss, so that model, index and found add up to one.
+        """
+        return float(self.exact.mean() - self.found.mean())
+
+    def interval(self) -> tuple[float, float, float]:
+        """The index's loss with its 95 % interval, paired by query."""
+        return bootstrap.paired(self.exact, self.found)
+
+
+def loss(lab: Lab, gallery: Gallery, panel: Panel, task: Task, k: int) -> Loss:
+    """Ask a task's queries of a panel and of exact search over the same vectors.
+
+    Args:
+        lab: what is loaded.
+        gallery: whose rows.
+        panel: which stack.
+        task: which queries, and what answers them.
+        k: how many pictures a person looks at.
+
+    Raises:
+        LabError: the embedder cannot read the queries, or the index cannot be built.
+    """
+    asked = queries(lab, gallery, panel.embedder, task)
+    exact = lab.index(gallery, Panel(panel.embedder, "exact")).index
+    built = lab.index(gallery, panel).index
+    tuned = query_knobs(built, panel)
+    return Loss(panel, k, _right(exact, {}, asked, task, k), _right(built, tuned, asked, task, k))
+
+
+def _right(index: Index, knobs: dict[str, int], asked: Vectors, task: Task, k: int) -> Floats:
+    """Whether each query has a right picture among its first k, (q,)."""
+    alone = task.texts is None  # a picture is no answer to itself
+    parts = []
+    for first in range(0, len(asked), CHUNK):
+        part = slice(first, first + CHUNK)
+        with LANE, threads.every_core():
+            index.tune(**knobs)
+            rows, _ = index.search(asked[part], k + 1 if alone else k)
+        parts.append(_answered(rows, task, task.rows[part], alone, k))
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _answered(rows: Rows, task: Task, own: Rows, alone: bool, k: int) -> NDArray[np.bool_]:
+    """Whether any of the first k (q, k) rows that count is of its query's group, (q,)."""
+    counts = rows >= 0
+    if alone:
+        counts &= rows != own[:, None]
+        counts &= counts.cumsum(axis=1) <= k
+    same = task.groups[rows] == task.groups[own][:, None]
+    return np.asarray((same & counts).any(axis=1))
