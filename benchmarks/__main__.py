@@ -1,10 +1,14 @@
-"""``python -m benchmarks [NAME]``: all of them, or one."""
+"""``python -m benchmarks [NAME] [--help]``: all of them, or one; ``--list`` names them."""
 
 import importlib
+import os
 import pkgutil
 import sys
 
 import benchmarks
+
+FOREIGN = "OPENBLAS_CORETYPE"
+"""Makes NumPy multiply as another processor would, so that no figure would be this one's."""
 
 
 def names() -> list[str]:
@@ -18,12 +22,22 @@ def names() -> list[str]:
 
 
 def run(argv: list[str]) -> int:
-    """Run the named benchmark, or each in turn; 2 for a name that is none."""
-    if not argv:
-        return max(run([name]) for name in names())
-    if argv[0] not in names():
+    """Run the named benchmark, or each in turn.
+
+    Returns:
+        0; 1 where a target is missed; 2 for a name that is none, or an environment that lies.
+    """
+    if argv == ["--list"]:
+        print("\n".join(names()))
+        return 0
+    if argv and argv[0] not in names():
         print(f"no benchmark is called {argv[0]!r}; there are: {', '.join(names())}")
         return 2
+    if os.environ.get(FOREIGN):
+        print(f"{FOREIGN} is set, which changes NumPy; run: env -u {FOREIGN} python -m benchmarks")
+        return 2
+    if not argv:
+        return max([run([name]) for name in names()])
     code: int = importlib.import_module(f"benchmarks.{argv[0]}").main(argv[1:])
     return code
 

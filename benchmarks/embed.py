@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol, cast
 
 import numpy as np
 from PIL.Image import Image
 
-from benchmarks.report import header, interleaved, ratio
+from benchmarks.report import Figure, Target, interleaved, rates, table
 from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.base import Embedder
 from retrieval.embedders.gallery import embed
@@ -22,7 +21,7 @@ from retrieval.runtime.network import CHUNK
 from retrieval.types import Vectors
 
 NAMES = ("efficientnet-lite0", "conse-lite2")
-TARGET = 3.0
+TARGET = Target(">=", 3)
 
 
 class Referenced(Protocol):
@@ -34,30 +33,32 @@ class Referenced(Protocol):
 
 def main(argv: list[str]) -> int:
     """Print images a second of both ways, float32, and the ratio."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks embed")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks embed", description=__doc__)
     parser.add_argument("--gallery", default="stamps")
     parser.add_argument("--rows", type=int, default=192)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args(argv)
     gallery = Lab().gallery(options.gallery)
-    rows = range(min(options.rows, len(gallery)))
     facts = {
-        "gallery": f"{gallery.name}, rows 0 to {rows.stop - 1}, from its Parquet",
-        "revision": gallery.revision,
+        "gallery": f"{gallery.name} {gallery.revision[:12]}, {options.rows} rows of its Parquet",
         "batch": CHUNK,
         "threads": f"{threads.cores()}, also torch.set_num_threads",
-        "runs": f"{options.runs}, interleaved; medians",
+        "runs": options.runs,
     }
-    print(header("Embedding a gallery, float32, images a second", **facts))
-    print(f"{'embedder':<20}{'Parallax':>10}{'torch':>10}{'ratio':>8}  least cosine")
+    title = "Embedding a gallery in float32 against eager torch"
+    return table(title, figures(options), **facts)
+
+
+def figures(options: argparse.Namespace) -> Iterator[Figure]:
+    """One line an embedder."""
+    gallery = Lab().gallery(options.gallery)
+    rows = range(min(options.rows, len(gallery)))
     for name in NAMES:
-        print(line(gallery, name, rows, options.runs))
-    print(f"  target: {TARGET:g} times eager torch")
-    return 0
+        yield figure(gallery, name, rows, options.runs)
 
 
-def line(gallery: Gallery, name: str, rows: range, runs: int) -> str:
-    """One line of the table, both sides measured in turn."""
+def figure(gallery: Gallery, name: str, rows: range, runs: int) -> Figure:
+    """Both sides of an embedder, measured in turn."""
     spec = EMBEDDERS.spec(name)
     embedder = EMBEDDERS.load(spec)(spec)
     sides: dict[str, Callable[[], Vectors]] = {
@@ -66,9 +67,8 @@ def line(gallery: Gallery, name: str, rows: range, runs: int) -> str:
     }
     cosine = np.sum(sides["lab"]() * sides["torch"](), axis=1).min()
     times = interleaved(sides, runs)
-    lab, torch = (len(rows) / statistics.median(times[side]) for side in sides)
-    gain = ratio(times["torch"], times["lab"])
-    return f"{name:<20}{lab:>10.1f}{torch:>10.1f}{gain:>8.2f}  {cosine:.6f}"
+    ours, theirs = (rates(times[side], len(rows)) for side in sides)
+    return Figure(name, "img/s", ours, theirs, TARGET, f"least cosine of both: {cosine:.6f}")
 
 
 def eager(gallery: Gallery, embedder: Embedder, rows: range) -> Vectors:

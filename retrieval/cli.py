@@ -1,4 +1,4 @@
-"""``python -m retrieval list|build|search|compare|verify``."""
+"""``python -m retrieval list|build|search|compare|evaluate|sweep|replay|verify``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,26 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from retrieval.errors import BadKnob, LabError
 from retrieval.lab import Lab
+from retrieval.runtime.paths import VARIABLE
 from retrieval.types import Precision
 
+COMMANDS = {
+    "list": "listing",
+    "build": "build",
+    "search": "compare",
+    "compare": "compare",
+    "evaluate": "evaluate",
+    "sweep": "sweep",
+    "replay": "replay",
+    "verify": "verify",
+}
+"""The module of each command."""
 STOPPED = 130
 """What a shell says of a program that Ctrl-C has ended."""
 PIPE = 141
@@ -38,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         130 where it was stopped by Ctrl-C, 141 where nobody reads the answer.
     """
     try:
-        options = parser().parse_args(argv)
+        options = parser(*argv[:1]).parse_args(argv)
         run: Callable[[Lab, argparse.Namespace], Any] = options.run
         answer = run(lab(options), options)
         say(json.dumps(answer, ensure_ascii=True) if options.json else options.show(answer))
@@ -70,6 +83,8 @@ def sorry(text: str, code: int) -> int:
 def lab(options: argparse.Namespace) -> Lab:
     """The lab that the options ask for."""
     folder = options.folder or os.environ.get("PARALLAX_FOLDER")
+    if options.cache:
+        os.environ[VARIABLE] = str(options.cache)  # the networks go there too
     return Lab(
         cache=options.cache,
         folder=Path(folder) if folder else None,
@@ -90,14 +105,17 @@ def precision(text: str | None) -> Precision:
     raise BadKnob(f"the precision is {text[:80]!r}; it must be float32 or bfloat16")
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands and their flags."""
-    from retrieval.commands import build, compare, evaluate, listing, replay, sweep, verify
+def parser(name: str = "") -> argparse.ArgumentParser:
+    """The commands and their flags.
 
+    Args:
+        name: the one that is asked for, whose module alone is imported; else all are.
+    """
+    modules = [COMMANDS[name]] if name in COMMANDS else dict.fromkeys(COMMANDS.values())
     whole = Parser(prog="python -m retrieval", description=__doc__)
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for module in (listing, build, compare, evaluate, sweep, replay, verify):
-        for command in module.add(commands):
+    for module in modules:
+        for command in import_module(f"retrieval.commands.{module}").add(commands):
             _common(command)
     return whole
 

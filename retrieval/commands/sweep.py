@@ -21,6 +21,7 @@ from retrieval.panel import Panel
 QUERIES = 200
 SECONDS = 60.0
 TARGET = 0.95
+COLUMNS = ("recall", "p50 ms", "p95 ms", "alone/s", "together/s")
 
 
 def add(commands: Any) -> list[argparse.ArgumentParser]:
@@ -108,18 +109,22 @@ def show(answer: dict[str, Any]) -> str:
 
 
 def _row(each: dict[str, Any]) -> dict[str, Any]:
-    best = each["cheapest"]
-    figures = {
-        "knobs": " ".join(f"{name}={value}" for name, value in best["knobs"].items()) or "-",
-        "recall": f"{best['recall']:.3f}",
-        "p50 ms": f"{best['p50']:.3f}",
-        "p95 ms": f"{best['p95']:.3f}",
-        "alone/s": f"{best['alone']:,.0f}",
-        "together/s": f"{best['together']:,.0f}",
-    }
-    none = dict.fromkeys(figures, "none reaches it") if best is None else figures
     held = {"MB": f"{each['nbytes'] / 1e6:.1f}", "build s": f"{each['build_s']:.2f}"}
-    return {"index": each["index"], **none, **held}
+    return {"index": each["index"], **_figures(each["cheapest"]), **held}
+
+
+def _figures(best: dict[str, Any] | None) -> dict[str, str]:
+    if best is None:
+        return {"knobs": "none reaches it", **dict.fromkeys(COLUMNS, "")}
+    knobs = " ".join(f"{name}={value}" for name, value in best["knobs"].items())
+    values = (
+        f"{best['recall']:.3f}",
+        f"{best['p50']:.3f}",
+        f"{best['p95']:.3f}",
+        f"{best['alone']:,.0f}",
+        f"{best['together']:,.0f}",
+    )
+    return {"knobs": knobs or "-", **dict(zip(COLUMNS, values, strict=True))}
 
 
 def _csv(answer: dict[str, Any]) -> str:

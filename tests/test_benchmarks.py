@@ -1,0 +1,112 @@
+"""Every benchmark is listed and prints one kind of line; no test here looks at a clock."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from benchmarks import __main__ as runner
+from benchmarks import overhead
+from benchmarks.report import COLUMNS, Figure, Target, interleaved, rates, table
+
+ROOT = Path(__file__).parents[1]
+ALL = {"embed", "exact", "overhead", "page", "panel", "start"}
+
+
+@pytest.fixture(autouse=True)
+def this_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(runner.FOREIGN, raising=False)
+
+
+def test_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.run(["--list"]) == 0
+    assert ALL <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("name", runner.names())
+def test_each_gives_figures_and_says_what_it_is(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module(f"benchmarks.{name}")
+    assert get_type_hints(module.figures)["return"] == Iterator[Figure]
+    with pytest.raises(SystemExit, match="0"):
+        runner.run([name, "--help"])
+    assert "--runs" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.run(["speed"]) == 2
+    assert "no benchmark is called 'speed'; there are: embed" in capsys.readouterr().out
+
+
+def test_another_processors_arithmetic_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "exact"],
+        cwd=ROOT,
+        env={**os.environ, runner.FOREIGN: "Haswell"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "env -u OPENBLAS_CORETYPE python -m benchmarks" in done.stdout
+
+
+def test_a_ratio_is_of_medians_and_its_spread_of_runs() -> None:
+    figure = Figure("x", "ms", [1.0, 2.0, 9.0], [2.0, 4.0, 2.0], Target("<=", 1.0))
+    assert figure.ratio == 1.0
+    assert figure.spread == pytest.approx((0.5, 3.7))
+    assert figure.met is True
+    assert len(figure.cells()) == len(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("target", "met", "said"),
+    [
+        (Target("<=", 1.05, plus=10), True, "<= 1.05x + 10 us"),
+        (Target("<=", 1.05), False, "<= 1.05x"),
+        (Target("<=", 0, plus=30), True, "<= 30 us"),
+        (Target(">=", 1.2), True, ">= 1.2x"),
+        (Target(">=", 1.3), False, ">= 1.3x"),
+    ],
+)
+def test_a_target_is_met_or_not(target: Target, met: bool, said: str) -> None:
+    figure = Figure("x", "us", [25.0], [20.0], target)
+    assert figure.met is met
+    assert figure.cells()[-2:] == [said, "yes" if met else "NO"]
+
+
+def test_a_missed_target_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = Figure("kept", "ms", [1.0], [1.0], Target("<=", 1))
+    missed = Figure("missed", "ms", [2.0], [1.0], Target("<=", 1))
+    assert table("Two", [kept]) == 0
+    assert table("Two", [missed, kept], gallery="stamps") == 1
+    out = capsys.readouterr().out
+    assert "numpy" in out and "gallery: stamps" in out
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith("  missed")] == ["NO"]
+
+
+def test_sides_are_measured_in_turn() -> None:
+    calls: list[str] = []
+    sides = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
+    times = interleaved(sides, 3)
+    assert "".join(calls) == "ab" + "ab" + "ba" + "ab"
+    assert [len(each) for each in times.values()] == [3, 3]
+
+
+def test_rates_are_the_other_way_round() -> None:
+    assert rates([0.5, 2.0], 4) == [8.0, 2.0]
+
+
+def test_a_small_one_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert overhead.main(["--runs", "5", "--size", "300", "16"]) in (0, 1)
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [each for each in lines if each.startswith("  300 x 16, k 10")]
+    assert line.split()[-1] in ("yes", "NO")
+    assert "<= 1.05x + 10 us" in line
