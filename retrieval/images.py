@@ -227,9 +227,10 @@ def _check_pixels(size: tuple[int, int], most: int) -> None:
 
 def _scale(opened: ImageFile, data: bytes, least: int | None) -> None:
     """Let libjpeg decode a JPEG at 1/2, 1/4 or 1/8."""
-    progressive = "progressive" in opened.info
-    _check_pixels(opened.size, MOST_JPEG["progressive" if progressive else "baseline"])
-    if progressive and data.count(b"\xff\xda") > MOST_SCANS:
+    scans = _scans(data)
+    several = "progressive" in opened.info or scans > 1  # held whole, whatever the scale
+    _check_pixels(opened.size, MOST_JPEG["progressive" if several else "baseline"])
+    if scans > MOST_SCANS:
         raise BadImage(f"this JPEG has more than {MOST_SCANS} scans; save it again as a plain JPEG")
     width, height = opened.size
     scale = 1
@@ -239,6 +240,18 @@ def _scale(opened: ImageFile, data: bytes, least: int | None) -> None:
         scale *= 2
     if scale > 1:
         opened.draft(None, (width // scale, height // scale))
+
+
+def _scans(data: bytes) -> int:
+    """How many scans a JPEG has; thumbnails and further pictures in the file do not count."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] == 0xDA:
+            end = data.find(b"\xff\xd9", at)  # in a scan no 0xFF is followed by this
+            return data.count(b"\xff\xda", at, end if end > 0 else len(data))
+        fill = data[at + 1] == 0xFF
+        at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 1
 
 
 def _orientation(opened: ImageFile) -> int:
@@ -267,7 +280,7 @@ def _eight_bit(opened: Image.Image) -> Image.Image:
 
     White is the first of 1 (floats only), 65,535 and the type's own that no value exceeds.
     """
-    grey = np.nan_to_num(np.asarray(opened).astype(np.float64), posinf=0, neginf=0)
+    grey = np.nan_to_num(np.asarray(opened).astype(np.float32), posinf=0, neginf=0)
     highest = max(float(grey.max()), 0.0)
     whites = (1.0, 255.0, 65535.0) if opened.mode == "F" else (65535.0, 2.0**31 - 1)
     white = next((white for white in whites if highest <= white), highest)

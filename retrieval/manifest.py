@@ -37,12 +37,19 @@ def read(folder: Path) -> dict[str, Any]:
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / NAME).read_text("utf-8"))
-        known = manifest["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if manifest["format"] != FORMAT:
+            raise Damaged(f"{folder} has format {manifest['format']}, read is {FORMAT}; delete it")
+        whole = {
+            "key": dict(manifest["key"]),
+            "files": {
+                str(name): {"sha256": str(told["sha256"]), "bytes": int(told["bytes"])}
+                for name, told in manifest["files"].items()
+            },
+            "recorded": {**manifest["recorded"], "seconds": float(manifest["recorded"]["seconds"])},
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"{folder / NAME} cannot be read ({error}); delete {folder}") from error
-    if not known:
-        raise Damaged(f"{folder} has format {manifest['format']}, read is {FORMAT}; delete it")
-    return manifest
+    return {"format": FORMAT, **whole}
 
 
 def check(folder: Path) -> dict[str, Any]:

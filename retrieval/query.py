@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from retrieval.errors import BadQuery
 
+Crop: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom as shares of a picture's size."""
 LONGEST = 2_000
 """Characters of a text that are accepted; every text encoder reads fewer."""
 
@@ -28,12 +31,14 @@ class Query:
     text: str | None = None
     image: bytes | None = None
     row: int | None = None
-    crop: tuple[float, float, float, float] | None = None
+    crop: Crop | None = None
 
     def __post_init__(self) -> None:
         given = sum(each is not None for each in (self.text, self.image, self.row))
         if given != 1:
             raise BadQuery(f"ask by one text, picture or row, not {given} of them")
+        if self.row is not None and type(self.row) is not int:
+            raise BadQuery(f"row is {self.row!r:.80}; it must be a whole number")
         if self.text is not None:
             _check_text(self.text)
         if self.crop is not None:
@@ -41,13 +46,17 @@ class Query:
 
 
 def _check_text(text: str) -> None:
+    if not isinstance(text, str):
+        raise BadQuery(f"the text is {text!r:.80}; it must be a text")
     if not text.replace("\0", "").strip():
         raise BadQuery("the text is empty; type what the picture should show")
     if len(text) > LONGEST:
         raise BadQuery(f"the text has {len(text):,} characters; {LONGEST:,} are read at most")
 
 
-def _check_crop(crop: tuple[float, float, float, float]) -> None:
+def _check_crop(crop: Crop) -> None:
+    if len(crop) != 4 or not all(isinstance(edge, int | float) for edge in crop):
+        raise BadQuery(f"the crop is {crop!r:.80}; it must be four numbers from 0 to 1")
     left, top, right, bottom = crop
     inside = all(math.isfinite(edge) and 0 <= edge <= 1 for edge in crop)
     if not inside or left >= right or top >= bottom:

@@ -168,13 +168,30 @@ def test_a_jpeg_too_large_even_at_an_eighth() -> None:
 
 def test_a_progressive_jpeg_costs_memory_and_time_and_is_capped() -> None:
     plain = bytearray(saved(Image.new("L", (16, 16)), "JPEG", progressive=True))
-    many = bytes(plain) + b"\xff\xda" * 200
+    many = bytes(plain[:-2]) + b"\xff\xda" * 200 + b"\xff\xd9"
     with pytest.raises(BadImage, match="more than 100 scans"):
         images.decode(many)
     at = plain.index(b"\xff\xc2") + 5
     plain[at : at + 4] = struct.pack(">HH", 9_000, 9_000)
     with pytest.raises(BadImage, match=r"81 megapixels; at most 60"):
         images.decode(bytes(plain))
+
+
+def test_several_scans_are_capped_as_progressive_ones_are() -> None:
+    plain = bytearray(saved(Image.new("RGB", (16, 16)), "JPEG"))
+    at = plain.index(b"\xff\xc0") + 5
+    plain[at : at + 4] = struct.pack(">HH", 9_000, 9_000)
+    several = bytes(plain[:-2]) + b"\xff\xda" * 2 + b"\xff\xd9"
+    with pytest.raises(BadImage, match=r"81 megapixels; at most 60"):
+        images.decode(several)
+
+
+def test_a_thumbnail_in_a_photograph_is_no_second_scan() -> None:
+    small = saved(Image.new("RGB", (8, 8), "red"), "JPEG")
+    exif = b"Exif\0\0" + small
+    plain = saved(Image.new("RGB", (64, 48), "blue"), "JPEG")
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    assert images._scans(plain[:2] + segment + plain[2:] + small) == 1
 
 
 def test_too_many_bytes() -> None:

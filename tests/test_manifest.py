@@ -1,10 +1,13 @@
 """A folder is there wholly or not at all."""
 
 import os
+import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,3 +99,25 @@ def test_kill_9_leaves_the_old(tmp_path: Path) -> None:
         (beside / "data.bin").write_bytes(b"newer")
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     assert (folder / "data.bin").read_bytes() == b"newer"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.pop("key"),
+        lambda m: m.pop("files"),
+        lambda m: m.pop("recorded"),
+        lambda m: m["recorded"].pop("seconds"),
+        lambda m: m.update(files=[1]),
+        lambda m: m.update(key=3),
+        lambda m: m["files"]["data.bin"].pop("bytes"),
+        lambda m: m["files"]["data.bin"].update(sha256=None, bytes="many"),
+    ],
+)
+def test_another_shape_is_damage(tmp_path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    folder = made(tmp_path)
+    body = json.loads((folder / manifest.NAME).read_text())
+    change(body)
+    (folder / manifest.NAME).write_text(json.dumps(body))
+    with pytest.raises(Damaged, match="cannot be read"):
+        manifest.check(folder)
