@@ -109,6 +109,8 @@ class Spec:
         source: where the weights come from.
         revision: which weights: a commit, or a package's version.
         preprocessing: how a picture becomes numbers, part of the store's key.
+        side: pixels of the square that it sees, so that a large JPEG is decoded at twice that
+            or more but not whole; 0 decodes it whole.
         precision: ``float32`` or ``bfloat16``, part of the store's key.
         params: constructor arguments, read by the class itself.
     """
@@ -132,6 +134,7 @@ class Spec:
     source: str = ""
     revision: str = ""
     preprocessing: str = ""
+    side: int = 0
     precision: Precision = "float32"
     params: tuple[tuple[str, Any], ...] = ()
 
@@ -196,6 +199,7 @@ class Result:
         missed: true neighbours that the index lost, ranked as exact search ranks them.
         shared: the embedding was made by an earlier panel of this comparison.
         cold: stages that ran for the first time; kept out of percentiles.
+        busy: something was built or loaded meanwhile; kept out of percentiles too.
         nbytes: what the index holds in memory, vectors included.
         build_s: seconds that building the index took when it was built.
         problem: why there is no answer, in a sentence with a way out.
@@ -213,6 +217,7 @@ class Result:
     missed: tuple[Hit, ...] = ()
     shared: bool = False
     cold: tuple[str, ...] = ()
+    busy: bool = False
     nbytes: int = 0
     build_s: float = 0.0
     problem: str = ""

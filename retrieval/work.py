@@ -31,12 +31,18 @@ class Work:
 
     def __init__(self) -> None:
         self._now: defaultdict[str, list[Doing]] = defaultdict(list)
+        self._begun = self._ended = 0
         self._lock = threading.Lock()
 
     def on(self, name: str) -> Doing | None:
         """What is being made for an embedder now, the latest of it."""
         with self._lock:
             return self._now[name][-1] if self._now.get(name) else None
+
+    def count(self) -> tuple[int, int]:
+        """How many things were begun so far, and how many of them go on."""
+        with self._lock:
+            return self._begun, self._begun - self._ended
 
     @contextmanager
     def doing(self, name: str, what: str, also: Progress | None = None) -> Iterator[Progress]:
@@ -59,8 +65,10 @@ class Work:
 
         with self._lock:
             self._now[name].append(mine)
+            self._begun += 1
         try:
             yield tell
         finally:
             with self._lock:
                 self._now[name].remove(mine)
+                self._ended += 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval import images, search
+from retrieval import images, lane
 from retrieval.embedders import EMBEDDERS
 from retrieval.errors import BadQuery
 from retrieval.lab import Lab
@@ -93,7 +93,7 @@ def test_truth_and_waiting_are_in_no_latency(lab: Lab) -> None:
 
 def test_waiting_for_the_lane_is_shown_apart(lab: Lab) -> None:
     answered(lab, [EXACT], Query(text="red"))
-    with search.LANE:
+    with lane.LANE:
         found = lab.compare("colours", [EXACT], Query(text="red"), 5)
         results: list[Result] = []
         thread = threading.Thread(target=lambda: results.extend(found))

@@ -16,11 +16,11 @@ from retrieval.cli import main
 from retrieval.errors import BadQuery, Damaged, Unsupported
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
+from retrieval.lane import LANE
 from retrieval.measure.recall import recall, recalls, scores
 from retrieval.measure.sweep import Asked, Point, asked, cheapest, front, grid, steps, sweep
 from retrieval.measure.sweeps import Sweep, Sweeps, key, made, place
 from retrieval.panel import Panel
-from retrieval.search import LANE
 from retrieval.store import Built
 from retrieval.types import Knob, Metric
 
@@ -188,6 +188,13 @@ def test_the_command_prints_csv(tmp_path: Path, capsys: pytest.CaptureFixture[st
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("gallery,embedder,index,queries,k,knobs,recall")
     assert len(lines) == 1 + 1 + len(grid(INDEXES.spec("faiss-hnsw")))
+
+
+def test_the_command_where_none_reaches_the_target(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*asked_for("--recall", "1.01"), "--cache", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("none reaches it") == 2
 
 
 def test_the_command_without_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

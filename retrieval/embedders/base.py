@@ -50,6 +50,10 @@ class Embedder(ABC):
             raise Unsupported(f"{self.spec.title} reads pictures only; give it a picture")
         return self._checked(self._texts(batch), len(batch))
 
+    def way(self, text: str | None) -> str:
+        """What decides how a query runs: the first one of each way is a cold call."""
+        return "picture" if text is None else "text"
+
     @abstractmethod
     def _images(self, batch: Sequence[Image]) -> Vectors: ...
 

@@ -14,6 +14,7 @@ in general (Mu and Viswanath 2018, arXiv 1702.01417). The one constant below was
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL.Image import Image
@@ -41,6 +42,7 @@ def _spec(size: str) -> Spec:
         source="https://arxiv.org/abs/1312.5650",
         revision=f"{lite.REVISIONS[size]} {minilm.REVISION} classes {classes.SHA256[:16]}",
         preprocessing=f"{lite.preprocessing(size)}, temperature {TEMPERATURE:g}, centred",
+        side=lite.SIZES[size],
         params=(("size", size),),
     )
 
@@ -57,13 +59,19 @@ class ConSE(Embedder):
         self._side = lite.SIZES[size]
         rows = classes.load()
         self._classes = rows - rows.mean(axis=0)
-        self._network = open_network(lite.recipe(size), spec.precision)
-        self._minilm = minilm.MiniLM(spec.precision)
+        with ThreadPoolExecutor(1, "loading") as pool:
+            network = pool.submit(open_network, lite.recipe(size), spec.precision)
+            self._minilm = minilm.MiniLM(spec.precision)
+            self._network = network.result()
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
             return np.empty((0, minilm.DIM), dtype=np.float32)
         return self._combined(self._network(lite.pixels(batch, self._side))[1])
+
+    def way(self, text: str | None) -> str:
+        """Texts of one rounded length run alike; another length is slow the first time."""
+        return super().way(text) if text is None else self._minilm.way(text)
 
     def _texts(self, batch: Sequence[str]) -> Vectors:
         return self._minilm(batch)

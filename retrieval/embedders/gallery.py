@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -18,7 +18,7 @@ from retrieval.types import Metric, Progress, Vectors
 
 
 def embed(
-    gallery: Gallery, embedder: Embedder, rows: range, progress: Progress | None = None
+    gallery: Gallery, embedder: Embedder, rows: Sequence[int], progress: Progress | None = None
 ) -> Vectors:
     """Embed some rows of a gallery: pictures, or captions where only texts are read.
 
@@ -30,46 +30,44 @@ def embed(
         BadVectors: the network gave something that is no embedding.
     """
     done: list[Vectors] = []
-    for part, vectors in _parts(gallery, embedder, rows):
+    count = 0
+    for vectors in _parts(gallery, embedder, rows):
         done.append(vectors)
+        count += len(vectors)
         if progress is not None:
-            progress("embed", part.stop - rows.start, len(rows))
+            progress("embed", count, len(rows))
     joined: Vectors = np.concatenate([_nothing(embedder), *done])
     return joined
 
 
-def _parts(gallery: Gallery, embedder: Embedder, rows: range) -> Iterator[tuple[range, Vectors]]:
+def _parts(gallery: Gallery, embedder: Embedder, rows: Sequence[int]) -> Iterator[Vectors]:
     """Chunks in order; a worker decodes and then runs its own, so no core waits for another."""
     workers = threads.cores() + 1
     with ThreadPoolExecutor(workers, "embed") as pool:
-        waiting: deque[tuple[range, Future[Vectors]]] = deque()
+        waiting: deque[Future[Vectors]] = deque()
         try:
-            for first in range(rows.start, rows.stop, CHUNK):
+            for first in range(0, len(rows), CHUNK):
                 if len(waiting) > workers:
-                    yield _result(waiting)
-                part = range(first, min(first + CHUNK, rows.stop))
-                waiting.append((part, pool.submit(_embed, gallery, embedder, part)))
+                    yield waiting.popleft().result()
+                part = rows[first : first + CHUNK]
+                waiting.append(pool.submit(_embed, gallery, embedder, part))
             while waiting:
-                yield _result(waiting)
+                yield waiting.popleft().result()
         finally:
-            for _, future in waiting:  # stopped or failed: what has not begun need not
+            for future in waiting:  # stopped or failed: what has not begun need not
                 future.cancel()
 
 
-def _result(waiting: deque[tuple[range, Future[Vectors]]]) -> tuple[range, Vectors]:
-    part, future = waiting.popleft()
-    return part, future.result()
-
-
-def _embed(gallery: Gallery, embedder: Embedder, part: range) -> Vectors:
+def _embed(gallery: Gallery, embedder: Embedder, part: Sequence[int]) -> Vectors:
     if not embedder.spec.reads_images:
         return embedder.texts(gallery.captions(part))
-    return embedder.images([_image(gallery, row) for row in part])
+    side = embedder.spec.side or None
+    return embedder.images([_image(gallery, row, side) for row in part])
 
 
-def _image(gallery: Gallery, row: int) -> Image:
+def _image(gallery: Gallery, row: int, side: int | None) -> Image:
     try:
-        return gallery.image(row)
+        return gallery.image(row, side)
     except BadImage as error:
         raise BadImage(f"row {row} of {gallery.name}: {error}") from error
 

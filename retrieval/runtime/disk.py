@@ -19,6 +19,8 @@ def sha256(path: Path) -> str:
 
 def sync(path: Path) -> None:
     """Have a file or a folder written to the disk before going on."""
+    if os.name == "nt" and path.is_dir():  # Windows has no handle of a folder to give
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

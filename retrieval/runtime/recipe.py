@@ -28,6 +28,7 @@ class Recipe:
         preprocessing: what is folded into the network before its first layer.
         inputs: for each input its NumPy type and its shape, -1 where the size is free; the
             first axis is the batch.
+        usual: what most free sizes but the batch's are: one row of it has a lane of its own.
         module: makes the torch module, in ``eval`` mode, that takes these inputs and gives
             float32 tensors with the batch as first axis. It may import torch; it is called
             for a conversion and for the reference only.
@@ -38,6 +39,14 @@ class Recipe:
     preprocessing: str
     inputs: tuple[tuple[str, Shape], ...]
     module: Callable[[], nn.Module] = field(compare=False)
+    usual: int = field(default=0, compare=False)
+
+    def one_row(self, usual: int = 0) -> list[list[int]]:
+        """The inputs' shapes for a batch of one, other free sizes as given or free."""
+        return [
+            [1, *(usual if usual and size < 0 else size for size in shape[1:])]
+            for _, shape in self.inputs
+        ]
 
     def made_by(self) -> dict[str, str]:
         """The converters and their versions."""
