@@ -9,21 +9,29 @@ from pathlib import Path
 
 from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.base import Embedder
-from retrieval.errors import BadImage, BadQuery, BadVectors, Refused
+from retrieval.errors import (
+    BadImage,
+    BadQuery,
+    BadVectors,
+    Refused,
+    Unreachable,
+    Unsupported,
+)
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import Catalog
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import checked, knob
 from retrieval.panel import Panel
 from retrieval.query import Query
+from retrieval.runtime.machine import memory
 from retrieval.runtime.paths import cache as default_cache
 from retrieval.shelf import Shelf
-from retrieval.store import Built, Store, vectors_key
+from retrieval.store import Built, Key, Store, index_key, revision, vectors_key
 from retrieval.types import Metric, Precision, Progress, Result, Spec, State, Vectors
 from retrieval.work import Work
 
 DATA = Path(__file__).parent.parent / "data"
-ROOM = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+ROOM = memory() // 4
 """Bytes of vectors, and again of indexes, that stay loaded: a quarter of the machine."""
 
 
@@ -51,9 +59,9 @@ class Lab:
     ) -> None:
         self.data = data or DATA
         self.cache = cache or default_cache()
-        self.public = public
+        self.public = public or bool(os.environ.get("SPACE_ID"))
         self.precision = precision
-        self.catalog = Catalog(self.data, self.cache, None if public else folder)
+        self.catalog = Catalog(self.data, self.cache, None if self.public else folder)
         self.store = Store(self.data / "artefacts", self.cache / "artefacts")
         self.work = Work()
         self._embedders: Shelf[Embedder] = Shelf(ROOM, lambda embedder: embedder.spec.bytes)
@@ -77,18 +85,35 @@ class Lab:
         return spec if spec.metric is Metric.HAMMING else replace(spec, precision=self.precision)
 
     def embedder(self, name: str) -> Embedder:
-        """An embedder, loaded once."""
+        """An embedder, loaded once.
+
+        Raises:
+            Refused: it is not ready, in public mode.
+            Unreachable: its weights are neither here nor, as far as is known, to be had.
+        """
         spec = self.spec(name)
 
         def make() -> Embedder:
+            self._check_ready(spec)
             with self.work.doing(name, f"loading {spec.title}"):
                 return EMBEDDERS.load(spec)(spec)
 
         return self._embedders.get(name, make)
 
     def vectors(self, gallery: Gallery, name: str, progress: Progress | None = None) -> Vectors:
-        """The vectors of a gallery by an embedder, embedded where they are nowhere yet."""
+        """The vectors of a gallery by an embedder, embedded where they are nowhere yet.
+
+        Raises:
+            Unsupported: it reads captions and the gallery has none.
+            BadImage: pictures are broken; they are left out from now on.
+            Refused: they are nowhere, in public mode.
+        """
         spec = self.spec(name)
+        if not (spec.reads_images or gallery.captioned):
+            raise Unsupported(
+                f"{gallery.title} has no captions, and {spec.title} reads nothing else; "
+                "choose an embedder that reads pictures"
+            )
 
         def make() -> Vectors:
             if self.public and self.store.find(vectors_key(gallery, spec)) is None:
@@ -102,14 +127,15 @@ class Lab:
                 except BadImage as error:
                     raise self._sifted(gallery, error) from error
 
-        return self._vectors.get((gallery.name, gallery.revision, name), make)
+        return self._vectors.get((gallery.name, revision(gallery, spec), name), make)
 
     def index(self, gallery: Gallery, panel: Panel, progress: Progress | None = None) -> Built:
         """A panel's index, built where it is nowhere yet.
 
         Raises:
             BadVectors: the index cannot compare what the embedder makes.
-            Refused: a build-time knob off its default, in public mode.
+            Refused: a build-time knob off its default, or a gallery of the hub whose index
+                is not built, in public mode.
         """
         embedder, index = self.spec(panel.embedder), INDEXES.spec(panel.index)
         knobs = checked(index, dict(panel.knobs))
@@ -124,10 +150,17 @@ class Lab:
         key = vectors_key(gallery, embedder)
 
         def make() -> Built:
+            self._check_build(gallery, index_key(key, index, build | _defaults(index, build)))
             with self.work.doing(embedder.name, f"building {index.title}"):
                 return self.store.index(vectors, key, index, embedder.metric, build)
 
-        place = (gallery.name, gallery.revision, panel.embedder, index.name, *sorted(build.items()))
+        place = (
+            gallery.name,
+            revision(gallery, embedder),
+            panel.embedder,
+            index.name,
+            *sorted(build.items()),
+        )
         return self._indexes.get(place, make)
 
     def compare(
@@ -157,6 +190,23 @@ class Lab:
             f"on, the first: {lost[0]}; ask again"
         )
 
+    def _check_ready(self, spec: Spec) -> None:
+        from retrieval.readiness import state
+
+        found = state(spec, self.public)
+        if self.public and found.kind != "ready":
+            raise Refused(f"{spec.name} is not for a public lab: {found.reason}")
+        if found.kind == "unreachable":  # the hub's client would try for half a minute
+            raise Unreachable(f"{spec.name} is not here: {found.reason}")
+
+    def _check_build(self, gallery: Gallery, key: Key) -> None:
+        ours = not self.public or self.catalog.entry(gallery.name).kind == "parquet"
+        if not ours and self.store.find(key) is None:
+            raise Refused(
+                f"{key['index']} is not built for {gallery.name} and a public lab builds indexes "
+                "of the shipped galleries only; choose another index"
+            )
+
     def _allow(self, index: Spec, build: dict[str, int]) -> None:
         changed = [name for name, value in build.items() if value != knob(index, name).default]
         if self.public and changed:
@@ -164,3 +214,7 @@ class Lab:
                 f"{', '.join(changed)} would build another index and a public lab builds none; "
                 "run Parallax on your own machine for that"
             )
+
+
+def _defaults(index: Spec, given: dict[str, int]) -> dict[str, int]:
+    return {each.name: each.default for each in index.knobs if each.name not in given}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +19,13 @@ from retrieval.errors import Damaged, LabError
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index, knob
+from retrieval.known import Known, named, newest_first
 from retrieval.types import Metric, Progress, Rows, Spec, Vectors
 
 SHARD = 8_000_000
 """Bytes of one file of vectors, at most."""
+BUILDS = 2
+"""Indexes and galleries that are made at once; the next wait."""
 CHUNK = 512
 """Rows that are embedded between two looks at the disk; a killed build loses fewer."""
 
@@ -33,7 +37,7 @@ def vectors_key(gallery: Gallery, embedder: Spec) -> Key:
     return {
         "kind": "vectors",
         "gallery": gallery.name,
-        "gallery_revision": gallery.revision,
+        "gallery_revision": revision(gallery, embedder),
         "embedder": embedder.name,
         "source": embedder.source,
         "revision": embedder.revision,
@@ -42,6 +46,13 @@ def vectors_key(gallery: Gallery, embedder: Spec) -> Key:
         "metric": str(embedder.metric),
         "dim": embedder.dim,
     }
+
+
+def revision(gallery: Gallery, embedder: Spec) -> str:
+    """What of a gallery an embedder reads: its pictures, or its words too."""
+    if embedder.reads_images or not gallery.words:
+        return gallery.revision
+    return f"{gallery.revision} {gallery.words}"
 
 
 def index_key(vectors: Key, index: Spec, knobs: dict[str, int]) -> Key:
@@ -70,6 +81,7 @@ class Store:
     def __init__(self, shipped: Path, cache: Path) -> None:
         self.shipped = shipped
         self.cache = cache
+        self._building = threading.BoundedSemaphore(BUILDS)
 
     def find(self, key: Key) -> Path | None:
         """The sound folder of a key, every file checked; None where it must be built."""
@@ -115,14 +127,29 @@ class Store:
         """An index over the vectors of a key, built now if it is nowhere."""
         index = INDEXES.load(spec)(spec, metric, **knobs)
         key = index_key(key, spec, index.knobs)
+        if not index.keeps:  # nothing of it is worth a file
+            return Built(index, self._build(index, vectors, key), fresh=True)
+        seconds = self._loaded(index, vectors, key)
+        if seconds is not None:
+            return Built(index, seconds, fresh=False)
+        with self._alone(key):
+            seconds = self._loaded(index, vectors, key)
+            if seconds is not None:
+                return Built(index, seconds, fresh=False)
+            return Built(index, self._build(index, vectors, key), fresh=True)
+
+    def _loaded(self, index: Index, vectors: Vectors, key: Key) -> float | None:
+        """Load an index; the seconds that building it took, none where it must be built."""
         folder = self.find(key)
         if folder is None:
-            with self._alone(key):
-                folder = self.find(key)
-                if folder is None:
-                    return Built(index, self._build(index, vectors, key), fresh=True)
-        index.load(folder, vectors)
-        return Built(index, float(manifest.read(folder)["recorded"]["seconds"]), fresh=False)
+            return None
+        try:
+            index.load(folder, vectors)
+        except Damaged:  # sound by its hashes, but not for this release of the engine
+            if folder.is_relative_to(self.shipped):
+                raise
+            return None
+        return float(manifest.read(folder)["recorded"]["seconds"])
 
     def folders(self) -> Iterator[Path]:
         """Every artefact of both roots."""
@@ -131,9 +158,12 @@ class Store:
                 yield found.parent
 
     def _build(self, index: Index, vectors: Vectors, key: Key) -> float:
-        start = time.perf_counter()
-        index.build(vectors)
-        seconds = time.perf_counter() - start
+        with self._building:
+            start = time.perf_counter()
+            index.build(vectors)
+            seconds = time.perf_counter() - start
+        if not index.keeps:
+            return seconds
         with manifest.publish(place(self.cache, key), key, seconds) as folder:
             index.save(folder)
         return seconds
@@ -143,31 +173,48 @@ class Store:
     ) -> Path:
         target = place(self.cache, key)
         partial = target.with_name(f"{target.name}.partial")
-        chunks = [
-            self._chunk(partial, gallery, embedder, start, progress)
-            for start in range(0, len(gallery), CHUNK)
-        ]
+        known = self._known(gallery, key, embedder.spec)
+        with self._building:
+            chunks = [
+                self._chunk(partial, known, gallery, embedder, start, progress)
+                for start in range(0, len(gallery), CHUNK)
+            ]
         with manifest.publish(target, key) as folder:
             write_vectors(folder, chunks, key)
+            known.save(folder)
         shutil.rmtree(partial, ignore_errors=True)
         return target
+
+    def _known(self, gallery: Gallery, key: Key, spec: Spec) -> Known:
+        """What the gallery's pictures had for vectors when it was last embedded."""
+        names = gallery.identities() if spec.reads_images else None
+        if names is None:
+            return Known(None, {})
+        for folder in newest_first(place(self.cache, key).parent.glob("vectors-*/")):
+            try:
+                found = manifest.check(folder)["key"]
+                if {**found, "gallery_revision": key["gallery_revision"]} == key:
+                    vectors = read_vectors(folder, spec.metric)
+                    return Known(names, dict(zip(named(folder), vectors, strict=True)))
+            except (Damaged, ValueError):
+                continue
+        return Known(names, {})
 
     def _chunk(
         self,
         partial: Path,
+        known: Known,
         gallery: Gallery,
         embedder: Embedder,
         start: int,
         progress: Progress | None,
     ) -> Vectors:
-        from retrieval.embedders.gallery import embed
-
         rows = range(start, min(start + CHUNK, len(gallery)))
         folder = partial / f"{start:09}"
         key = {"rows": [rows.start, rows.stop]}
         if not self._sound(folder, key):
             with manifest.publish(folder, key) as beside:
-                np.save(beside / "chunk.npy", embed(gallery, embedder, rows, None))
+                np.save(beside / "chunk.npy", known.embed(gallery, embedder, rows))
         if progress:
             progress(f"embedding {gallery.name} with {embedder.spec.name}", rows.stop, len(gallery))
         chunk: Vectors = np.load(folder / "chunk.npy", allow_pickle=False)

@@ -41,6 +41,8 @@ class Trouble:
     """Named as the commit that was served."""
     redirect: bool = False
     """Files are served by a 302 to another path, as a content network would."""
+    until: threading.Event | None = None
+    """Nothing is answered before it is set."""
 
 
 class HubServer:
@@ -106,6 +108,8 @@ class Answer(BaseHTTPRequestHandler):
 
     def _route(self) -> None:
         hub, trouble = self.server_of, self.server_of.trouble
+        if trouble.until is not None:
+            trouble.until.wait(30)
         path = unquote(urlsplit(self.path).path)
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         hub.log.append(f"{self.command} {path}")

@@ -155,9 +155,18 @@ def test_verify_finds_one_flipped_bit(copied: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    gallery = ParquetGallery(entry("stamps"), copied)
     with pytest.raises(Damaged, match="has SHA-256 .*take data/stamps from the project again"):
-        gallery.verify()
+        ParquetGallery(entry("stamps"), copied)
+
+
+def test_a_file_that_changes_under_an_open_gallery_is_noticed(copied: Path) -> None:
+    gallery = ParquetGallery(entry("stamps"), copied)
+    path = next(copied.glob("*.parquet"))
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
     with pytest.raises(Damaged, match="stamps: .*CRC.*take data/stamps from the project again"):
         for row in range(len(gallery)):
             gallery.encoded(row)
@@ -316,11 +325,36 @@ def test_the_revision_changes_with_files_and_words_and_with_nothing_else(folder:
     before = FolderGallery(folder).revision
     assert FolderGallery(folder).revision == before
     os.utime(folder / "a.png", ns=(1, 1))
-    touched = FolderGallery(folder).revision
+    touched = FolderGallery(folder)
+    assert touched.words == ""
     (folder / "captions.csv").write_text("file,caption\na.png,red\n")
-    written = FolderGallery(folder).revision
+    written = FolderGallery(folder)
+    assert written.revision == touched.revision  # the pictures are the same
+    (folder / "captions.csv").write_text("file,caption\na.png,blue\n")
+    assert len({"", written.words, FolderGallery(folder).words}) == 3
     (folder / "a.png").rename(folder / "z.png")
-    assert len({before, touched, written, FolderGallery(folder).revision}) == 4
+    assert len({before, touched.revision, FolderGallery(folder).revision}) == 3
+
+
+def test_lines_of_captions_csv_without_a_picture_are_told(folder: Path) -> None:
+    (folder / "captions.csv").write_text("file,caption\na.png,red\ngone.png,nothing\n")
+    assert FolderGallery(folder).left_out == [
+        "captions.csv names 'gone.png', which is no picture here"
+    ]
+
+
+def test_accents_are_the_same_however_they_are_stored(folder: Path) -> None:
+    (folder / "caf\N{LATIN SMALL LETTER E}\N{COMBINING ACUTE ACCENT}.png").write_bytes(picture())
+    (folder / "captions.csv").write_text("file,caption\ncaf\u00e9.png,coffee\n", "utf-8")
+    gallery = FolderGallery(folder)
+    assert "coffee" in gallery.captions(range(len(gallery)))
+
+
+def test_identities_change_with_their_files_alone(folder: Path) -> None:
+    before = FolderGallery(folder).identities()
+    os.utime(folder / "a.png", ns=(1, 1))
+    after = FolderGallery(folder).identities()
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, True, True]
 
 
 def test_hidden_files_other_files_and_folders_named_like_pictures(folder: Path) -> None:
@@ -372,11 +406,12 @@ def test_broken_pictures_are_listed_and_say_so_when_used(folder: Path) -> None:
         ("empty.jpg", r"'empty.jpg': the picture is empty \(0 bytes\)"),
         ("text.png", "'text.png': this is no picture"),
     ):
-        row = sources(gallery).index(name)
         with pytest.raises(BadImage, match=message):
-            gallery.encoded(row)
-        with pytest.raises(BadImage, match=message):
-            gallery.image(row)
+            gallery.image(sources(gallery).index(name))
+    with pytest.raises(BadImage, match="'text.png': this is no picture"):
+        gallery.encoded(sources(gallery).index("text.png"))
+    cut = sources(gallery).index("broken.png")
+    assert gallery.encoded(cut) == (folder / "broken.png").read_bytes()  # browsers say so too
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such file names")

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -295,8 +296,10 @@ def test_the_hub_is_asked_once_and_not_waited_for(
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     monkeypatch.setattr(hub, "_PROBES", {})
-    server.trouble = Trouble(status=503)
+    go_on = threading.Event()
+    server.trouble = Trouble(status=503, until=go_on)
     states = [galleries.state(replace(ENTRY, bytes=4_409_506_758), tmp_path)]
+    go_on.set()
     assert hub.probe().known.wait(10)
     states += [galleries.state(ENTRY, tmp_path) for _ in range(50)]
     assert states[0].kind == "download" and states[0].reason.startswith("4.4 GB: python -m")

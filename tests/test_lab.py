@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from retrieval import images
 from retrieval.errors import BadImage, BadQuery, BadVectors, Refused, UnknownName
 from retrieval.lab import Lab
 from retrieval.panel import Panel
@@ -127,3 +129,55 @@ def test_what_is_being_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     thread.join(20)
     assert told == [""]
     assert lab.work.on("dhash") is None
+
+
+def test_a_gallery_without_words_is_no_gallery_for_captions(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path / "cache", folder=pictures(tmp_path / "mine", 3))
+    panels = [Panel.parse("captions@exact"), Panel.parse("dhash@exact")]
+    spoken, seen = sorted(
+        lab.compare("folder", panels, Query(row=0), 3), key=lambda result: result.position
+    )
+    assert "has no captions" in spoken.problem and "dhash" in spoken.instead
+    assert not seen.problem
+
+
+def test_a_space_is_public_whoever_makes_the_lab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPACE_ID", "owner/name")
+    lab = Lab(cache=tmp_path / "cache", folder=pictures(tmp_path / "mine", 3))
+    assert lab.public
+    with pytest.raises(UnknownName):
+        lab.gallery("folder")
+
+
+def test_what_is_timed_beside_a_build_is_marked(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path / "cache", folder=pictures(tmp_path / "mine", 3))
+    asked(lab)
+    assert not asked(lab).busy
+    with lab.work.doing("phash", "building something"):
+        assert asked(lab).busy
+    assert not asked(lab).busy
+
+
+def test_broken_pictures_are_remembered(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "mine", 3)
+    (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:60])
+    assert asked(Lab(cache=tmp_path / "cache", folder=folder)).problem
+    again = Lab(cache=tmp_path / "cache", folder=folder)
+    assert not asked(again).problem
+    assert [each.split(":")[0] for each in again.gallery("folder").left_out] == ["1.png"]
+
+
+def test_a_large_photograph_is_decoded_as_small_as_the_network_allows(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    stamps = lab.gallery("stamps")
+    embedder = lab.embedder("efficientnet-lite0")
+    for row in range(0, 785, 157):
+        out = BytesIO()
+        stamps.image(row).resize((3000, 2250), Image.Resampling.BICUBIC).save(out, "JPEG")
+        whole = images.decode(out.getvalue())
+        small = images.decode(out.getvalue(), embedder.spec.side)
+        assert small.width < whole.width / 2
+        one, other = embedder.images([whole, small])
+        assert float(one @ other) >= 0.999

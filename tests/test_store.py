@@ -228,3 +228,67 @@ def test_packed_bits_stay_bits(tmp_path: Path) -> None:
     bits = np.arange(64, dtype=np.uint8).reshape(8, 8)
     store.write_vectors(tmp_path, [bits], {"metric": "hamming", "dim": 64})
     assert np.array_equal(read_vectors(tmp_path, Metric.HAMMING), bits)
+
+
+class Changing(Colours):
+    """Pictures that come and go, told apart by their names."""
+
+    def __init__(self, rows: list[int], revision: str) -> None:
+        super().__init__(len(rows), revision=revision)
+        self._rows = rows
+
+    def encoded(self, row: int) -> bytes:
+        return Colours(50).encoded(self._rows[row])
+
+    def identities(self) -> list[str]:
+        return [f"picture {row}" for row in self._rows]
+
+
+def test_only_new_pictures_are_embedded(shop: Store) -> None:
+    first = shop.vectors(Changing([0, 1, 2, 3], "1"), COLOUR, loaded)
+    before = Colour.calls
+    second = shop.vectors(Changing([7, 1, 3], "2"), COLOUR, loaded)
+    assert Colour.calls == before + 1
+    assert np.allclose(second[1:], first[[1, 3]], atol=1e-3)  # stored as float16
+    alone = shop.vectors(Changing([7], "3"), replace(COLOUR, name="another"), loaded)
+    assert np.allclose(second[0], alone[0], atol=1e-3)
+
+
+def test_another_preprocessing_knows_none_of_them(shop: Store) -> None:
+    shop.vectors(Changing([0, 1], "1"), COLOUR, loaded)
+    before = Colour.calls
+    shop.vectors(Changing([0, 1], "2"), replace(COLOUR, preprocessing="other"), loaded)
+    assert Colour.calls == before + 2
+
+
+def test_an_index_that_this_engine_cannot_read_is_built_again(
+    shop: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexed(shop, Colours(40))
+    loads: list[Path] = []
+
+    def older(self: object, folder: Path, vectors: Vectors) -> None:
+        loads.append(folder)
+        raise Damaged("written by another release")
+
+    monkeypatch.setattr(INDEXES.load(HNSW), "load", older)
+    again = indexed(shop, Colours(40))
+    assert again.fresh and loads
+    assert again.index.search(built(shop, Colours(40))[:1], 3)[0].shape == (1, 3)
+
+
+@pytest.mark.parametrize("name", ["exact", "faiss-flat"])
+def test_whole_vectors_are_kept_once(shop: Store, name: str) -> None:
+    vectors = built(shop, Colours(20))
+    spec = INDEXES.spec(name)
+    given = shop.index(vectors, vectors_key(Colours(20), COLOUR), spec, Metric.COSINE, {})
+    assert given.index.search(vectors[:1], 1)[0][0, 0] >= 0
+    assert list(shop.cache.glob(f"*/*/{name}-*")) == []
+
+
+def test_words_decide_the_vectors_of_what_reads_words(shop: Store) -> None:
+    gallery = Colours(4)
+    gallery.words = "1"
+    spoken = replace(COLOUR, reads_images=False)
+    assert vectors_key(gallery, COLOUR) == vectors_key(Colours(4), COLOUR)
+    assert vectors_key(gallery, spoken) != vectors_key(Colours(4), spoken)

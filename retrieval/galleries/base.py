@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 from PIL.Image import Image
 
@@ -20,6 +21,7 @@ class Gallery(ABC):
         licence: what its pictures allow.
         source: where they come from, a link or a package.
         revision: which pictures: changes whenever a row changes.
+        words: which captions, where they change without the pictures.
         left_out: pictures that are no rows, each with its reason.
     """
 
@@ -28,11 +30,12 @@ class Gallery(ABC):
     licence: Licence
     source: str
     revision: str
+    words: str = ""
     left_out: Sequence[str] = ()
 
-    def sifted(self) -> Gallery:
-        """The gallery without the pictures that cannot be decoded; itself if it promises all."""
-        return self
+    def identities(self) -> list[str] | None:
+        """A line for each row that changes when its picture does; none where rows never do."""
+        return None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -85,7 +88,7 @@ class Gallery(ABC):
         """The class of a row."""
         return self.labels([row])[0]
 
-    @property
+    @cached_property
     def captioned(self) -> bool:
         """Whether any row has a caption."""
         return any(self.captions(range(len(self))))

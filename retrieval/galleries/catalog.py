@@ -160,8 +160,18 @@ class Catalog:
         """
         with self._locks[gallery.name]:
             if self._opened[gallery.name] is gallery:  # else somebody else has sifted it
-                self._opened[gallery.name] = gallery.sifted()
+                self._opened[gallery.name] = self._sifted(gallery)
             return self._opened[gallery.name]
+
+    def _sifted(self, gallery: Gallery) -> Gallery:
+        from retrieval.galleries.broken import notes, remember
+        from retrieval.galleries.folder import FolderGallery
+
+        if not isinstance(gallery, FolderGallery):
+            return gallery
+        rest = gallery.sifted()
+        remember(notes(self.cache, gallery.root), rest.broken)
+        return rest
 
     def _open(self, entry: Entry) -> Gallery:
         if entry.kind == "parquet":
@@ -172,9 +182,11 @@ class Catalog:
             from retrieval.galleries import hub
 
             return hub.open_gallery(entry, self.cache)
+        from retrieval.galleries.broken import notes, remembered
         from retrieval.galleries.folder import FolderGallery
 
-        return FolderGallery(Path(entry.source))
+        folder = Path(entry.source)
+        return FolderGallery(folder, remembered(notes(self.cache, folder)))
 
 
 def _listed(path: Path) -> dict[str, Entry]:

@@ -7,9 +7,10 @@ import hashlib
 import io
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL.Image import Image
@@ -17,21 +18,13 @@ from PIL.Image import Image
 from retrieval import images
 from retrieval.errors import BadImage, Damaged, NotReady
 from retrieval.galleries.base import Gallery
+from retrieval.galleries.broken import Picture
 from retrieval.galleries.catalog import FOLDER, OWN
 from retrieval.runtime import threads
 
 CAPTIONS = "captions.csv"
 """An optional file in the folder, with the columns ``file`` and ``caption``."""
 SERVED = frozenset(("PNG", "JPEG", "WebP"))
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture: its path inside the folder with "/", as the system names it, and its stamp."""
-
-    inside: str
-    size: int
-    mtime_ns: int
 
 
 class FolderGallery(Gallery):
@@ -43,9 +36,11 @@ class FolderGallery(Gallery):
 
     Args:
         folder: any folder.
-        without: pictures that are known to be broken, each with the reason.
+        broken: pictures that are known to be broken, each with the reason.
 
     Attributes:
+        root: the folder, its links resolved.
+        broken: those of them that still lie in the folder as they were.
         left_out: what was not listed, each with its reason, for people to read.
 
     Raises:
@@ -53,22 +48,26 @@ class FolderGallery(Gallery):
         Damaged: ``captions.csv`` cannot be read.
     """
 
-    def __init__(self, folder: Path, without: Mapping[Picture, str] | None = None) -> None:
+    def __init__(self, folder: Path, broken: Mapping[Picture, str] | None = None) -> None:
         if not folder.is_dir():
             raise NotReady(f"there is no folder {str(folder)!r}; check the path that was given")
         self.name, self.licence = FOLDER, OWN
         self.title = f"Your folder {shown(folder.resolve().name)!r}"
         self.source = shown(str(folder))
         self.left_out: list[str] = []
-        self._root = folder.resolve()
-        broken = without or {}
+        self.root = folder.resolve()
         listed = sorted(self._walk(), key=lambda file: os.fsencode(file.inside))
-        self._files = [file for file in listed if file not in broken]
-        self.left_out += [f"{shown(file.inside)}: {why}" for file, why in broken.items()]
+        known = broken or {}
+        self.broken = {file: known[file] for file in listed if file in known}
+        self._files = [file for file in listed if file not in self.broken]
+        self.left_out += [f"{shown(file.inside)}: {why}" for file, why in self.broken.items()]
         written = self._written()
         words = _words(written)
-        self._captions = [words.get(shown(file.inside), "") for file in self._files]
-        self.revision = _digest(self._files, written)
+        names = [_name(file.inside) for file in self._files]
+        self._captions = [words.pop(name, "") for name in names]
+        self.left_out += [f"{CAPTIONS} names {name!r}, which is no picture here" for name in words]
+        self.revision = _digest(self._files)
+        self.words = hashlib.sha256(written).hexdigest()[:16] if written else ""
 
     def __len__(self) -> int:
         """How many rows."""
@@ -76,15 +75,20 @@ class FolderGallery(Gallery):
 
     def sifted(self) -> FolderGallery:
         """The folder listed anew, without what cannot be decoded; every picture is tried."""
+        fresh = FolderGallery(self.root)  # files may have changed since this one was listed
         with ThreadPoolExecutor(threads.cores(), "sift") as pool:
-            reasons = pool.map(self._why_not, range(len(self)))
-            broken = {file: why for file, why in zip(self._files, reasons, strict=True) if why}
-        return FolderGallery(self._root, broken)
+            reasons = pool.map(fresh._why_not, range(len(fresh)))
+            broken = {file: why for file, why in zip(fresh._files, reasons, strict=True) if why}
+        return FolderGallery(self.root, broken)
+
+    def identities(self) -> list[str]:
+        """A line for each row that changes when its file does."""
+        return [shown(str(file)) for file in self._files]
 
     def _why_not(self, row: int) -> str:
         """Why a picture cannot be decoded; empty where it can."""
         try:
-            self.image(row)
+            images.decode(self._read(row), 1)
         except BadImage as error:
             return str(error)
         return ""
@@ -93,12 +97,14 @@ class FolderGallery(Gallery):
         """The picture as stored where browsers show it, else as lossless WebP.
 
         Raises:
-            BadImage: it is gone, broken or no picture.
+            BadImage: it is gone or no picture; or broken, where it must be decoded.
         """
         data = self._read(row)
+        with self._named(row):
+            if images.kind(data) in SERVED:
+                return data
         picture = self._decoded(row, data, None)
-        kind = images.kind(data)
-        return data if kind in SERVED else images.webp(picture, max(picture.size), lossless=True)
+        return images.webp(picture, max(picture.size), lossless=True)
 
     def image(self, row: int, least: int | None = None) -> Image:
         """The picture, decoded to RGB.
@@ -128,39 +134,45 @@ class FolderGallery(Gallery):
         if not 0 <= row < len(self):
             raise BadImage(f"the folder has no row {row}; it has {len(self)} pictures")
         inside = self._files[row].inside
-        path = self._root / inside
+        path = self.root / inside
         if not path.exists():
             raise BadImage(
                 f"{shown(inside)!r} is gone since the folder was listed; "
                 "put it back, or start again to list the folder anew"
             )
-        if not path.resolve().is_relative_to(self._root):  # it may have become a link since
+        if not path.resolve().is_relative_to(self.root):  # it may have become a link since
             raise BadImage(f"{shown(inside)!r} is a link that leaves the folder; copy the file")
         return images.read(path)
 
     def _decoded(self, row: int, data: bytes, least: int | None) -> Image:
-        try:
+        with self._named(row):
             return images.decode(data, least)
+
+    @contextmanager
+    def _named(self, row: int) -> Iterator[None]:
+        """What is wrong with a picture is said with its name."""
+        try:
+            yield
         except BadImage as error:
             raise BadImage(f"{shown(self._files[row].inside)!r}: {error}") from error
 
     def _walk(self) -> Iterator[Picture]:
         """Every picture file below the folder, in no certain order."""
-        for folder, folders, names in os.walk(self._root, onerror=self._unread):
+        for folder, folders, names in os.walk(self.root, onerror=self._unread):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 if not name.startswith(".") and Path(name).suffix.lower() in images.SUFFIXES:
                     yield from self._file(Path(folder) / name)
 
     def _file(self, path: Path) -> Iterator[Picture]:
-        inside = path.relative_to(self._root).as_posix()
+        inside = path.relative_to(self.root).as_posix()
         try:
             target = path.resolve(strict=True)
             status = target.stat()
         except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, before 3.13
             self.left_out.append(f"{shown(inside)}: {_reason(error)}")
             return
-        if not target.is_relative_to(self._root):
+        if not target.is_relative_to(self.root):
             self.left_out.append(f"{shown(inside)}: a link that leaves the folder")
         elif not stat.S_ISREG(status.st_mode):
             self.left_out.append(f"{shown(inside)}: no plain file")
@@ -172,10 +184,10 @@ class FolderGallery(Gallery):
 
     def _written(self) -> bytes:
         """The bytes of captions.csv; none where there is no such file."""
-        path = self._root / CAPTIONS
+        path = self.root / CAPTIONS
         if not path.exists():
             return b""
-        if not (path.is_file() and path.resolve().is_relative_to(self._root)):
+        if not (path.is_file() and path.resolve().is_relative_to(self.root)):
             raise Damaged(f"{CAPTIONS} is no plain file in the folder; copy it there")
         try:
             return path.read_bytes()
@@ -186,7 +198,16 @@ class FolderGallery(Gallery):
 def shown(name: str) -> str:
     """A file's name as text that any screen takes: bytes and signs that are none become U+FFFD."""
     text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    known = (each.isprintable() or unicodedata.category(each) == "Zs" for each in text)
+    return "".join(
+        each if fine else "\N{REPLACEMENT CHARACTER}"
+        for each, fine in zip(text, known, strict=True)
+    )
+
+
+def _name(inside: str) -> str:
+    """A file's name as captions.csv is compared with it: macOS takes letters and accents apart."""
+    return unicodedata.normalize("NFC", shown(inside))
 
 
 def _words(written: bytes) -> dict[str, str]:
@@ -210,12 +231,12 @@ def _words(written: bytes) -> dict[str, str]:
 
 def _path(written: str | None) -> str:
     """A path as people write it: Windows' separators and a leading ./ are fine."""
-    return shown((written or "").strip().replace("\\", "/").removeprefix("./"))
+    return _name((written or "").strip().replace("\\", "/").removeprefix("./"))
 
 
-def _digest(files: list[Picture], written: bytes) -> str:
-    """SHA-256 over path, size and time of change of every file, and captions.csv."""
-    total = hashlib.sha256(hashlib.sha256(written).digest())
+def _digest(files: list[Picture]) -> str:
+    """SHA-256 over path, size and time of change of every file."""
+    total = hashlib.sha256()
     for file in files:
         total.update(os.fsencode(file.inside))
         total.update(b"\0%d\0%d\0" % (file.size, file.mtime_ns))

@@ -224,7 +224,13 @@ def _shard(folder: Path, name: str, rows: list[dict[str, Any]]) -> Shard:
     beside = folder / f".{name}"
     table = pa.Table.from_pylist(rows, _schema())
     # WebP does not shrink any further.
-    pq.write_table(table, beside, row_group_size=GROUP_ROWS, compression="none")
+    pq.write_table(
+        table,
+        beside,
+        row_group_size=GROUP_ROWS,
+        compression="none",
+        write_page_checksum=True,
+    )
     shard = Shard(name, beside.stat().st_size, disk.sha256(beside))
     disk.publish(beside, folder / name)
     return shard

@@ -66,6 +66,7 @@ class ParquetGallery(Gallery):
             raise Damaged(problem)
         if digest(entry.files) != entry.revision:
             raise Damaged(f"{entry.name}: the catalogue's revision is not that of its files")
+        self.verify()
         self._open(entry)
 
     def _open(self, entry: Entry) -> None:

@@ -31,6 +31,9 @@ class Index(ABC):
         BadKnob: a knob that is not declared or out of its range.
     """
 
+    keeps: bool = True
+    """Whether ``save`` writes anything; an index of whole vectors alone has nothing to keep."""
+
     def __init__(self, spec: Spec, metric: Metric, **knobs: int) -> None:
         if metric not in spec.metrics:
             wanted = " or ".join(spec.metrics)

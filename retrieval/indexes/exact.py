@@ -37,6 +37,7 @@ class Exact(Index):
     is the same, bit for bit, alone and in a batch. One query runs on one thread.
     """
 
+    keeps = False
     _held: NDArray[Any]
 
     def nbytes(self) -> int:

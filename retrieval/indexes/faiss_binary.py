@@ -48,6 +48,8 @@ class Binary(FaissIndex):
 class BinaryFlat(Binary):
     """``faiss.IndexBinaryFlat``: the distance to all codes. Exact."""
 
+    keeps = False
+
     def nbytes(self) -> int:
         """Bytes of FAISS's copy of the codes."""
         return self.count * self.width

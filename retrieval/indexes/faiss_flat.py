@@ -24,6 +24,8 @@ SPECS = (
 class Flat(FaissIndex):
     """``faiss.IndexFlatIP``: inner products with all vectors."""
 
+    keeps = False
+
     def nbytes(self) -> int:
         """Bytes of FAISS's copy of the vectors."""
         return self.count * self.width * 4
