@@ -256,7 +256,7 @@ def download(
             )
         except Exception as error:  # the client's own errors and those of its transport
             raise explained(error, repo, kind) from error
-        _verify(Path(path), wanted, repo)
+        verify(Path(path), wanted, repo)
     here = cached(repo, revision, list(hashes), kind)
     if here is None:
         raise Damaged(
@@ -266,7 +266,12 @@ def download(
     return here, True
 
 
-def _verify(path: Path, wanted: str, repo: str) -> None:
+def verify(path: Path, wanted: str, repo: str) -> None:
+    """Compare a downloaded file with its SHA-256, or with the name that the client gave it.
+
+    Raises:
+        Damaged: it differs; it has been removed.
+    """
     blob = path.resolve()
     named = blob.name if len(blob.name) == 64 else ""  # a large file's blob is named by its hash
     wanted = wanted or named

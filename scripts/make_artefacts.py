@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from retrieval.commands.build import progress, ready
+from retrieval.commands.build import progress
+from retrieval.commands.verify import shipping
 from retrieval.errors import LabError
 from retrieval.indexes import INDEXES
 from retrieval.lab import DATA, Lab
@@ -28,11 +29,9 @@ def main() -> None:
     beside = DATA / ".artefacts"
     shutil.rmtree(beside, ignore_errors=True)
     with tempfile.TemporaryDirectory() as quick:
-        lab = Lab(cache=Path(quick))
-        names = [name for name in ready(lab) if not lab.spec(name).bytes]
-        for entry in lab.catalog.entries():
+        for entry in Lab(cache=Path(quick)).catalog.entries():
             if entry.kind == "parquet":
-                for name in names:
+                for name in shipping():
                     make(entry.name, name, beside, Path(quick))
     for lock in beside.rglob(".*.lock"):
         lock.unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import threading
 from io import BytesIO
 from pathlib import Path
@@ -10,8 +12,9 @@ import pytest
 from PIL import Image
 
 from retrieval import images
-from retrieval.errors import BadImage, BadQuery, BadVectors, Refused, UnknownName
-from retrieval.lab import Lab
+from retrieval.commands import verify
+from retrieval.errors import BadImage, BadQuery, BadVectors, Damaged, Refused, UnknownName
+from retrieval.lab import DATA, Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result
@@ -181,3 +184,12 @@ def test_a_large_photograph_is_decoded_as_small_as_the_network_allows(tmp_path: 
         assert small.width < whole.width / 2
         one, other = embedder.images([whole, small])
         assert float(one @ other) >= 0.999
+
+
+def test_verify_misses_vectors_that_should_ship(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(DATA, data)
+    shutil.rmtree(data / "artefacts" / "stamps" / "phash")
+    lab = Lab(data=data, cache=tmp_path / "cache")
+    with pytest.raises(Damaged, match="stamps lacks its vectors by phash; take data/ anew"):
+        verify.run(lab, argparse.Namespace(quick=True))

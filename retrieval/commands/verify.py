@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from retrieval import manifest
+from retrieval.commands.sweep import sweeps
 from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.gallery import embed
 from retrieval.errors import Damaged, LabError
 from retrieval.lab import Lab
-from retrieval.store import read_vectors, vectors_key
+from retrieval.store import Store, read_vectors, vectors_key
 from retrieval.types import Metric
 
 SAMPLE = 8
@@ -31,19 +33,47 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
-    """Check all; one damaged artefact is an error that names it.
+    """Check all; one damaged file is an error that names it.
 
     Raises:
-        Damaged: naming each artefact that is not what its manifest says.
+        Damaged: naming each thing that is missing or not what it should be.
     """
-    folders = list(lab.store.folders())
-    wrong = [problem for folder in folders if (problem := _problem(lab, folder, options.quick))]
-    for entry in lab.catalog.entries():
-        if entry.kind == "parquet":
-            lab.catalog.open(entry.name).verify()
+    folders = [*lab.store.folders(), *sweeps(lab).folders()]
+    problems = [_problem(lab, folder, options.quick) for folder in folders]
+    wrong = [each for each in (*problems, *_lacking(lab), *_galleries(lab)) if each]
     if wrong:
         raise Damaged(f"{len(wrong)} of {len(folders)} artefacts are wrong: {'; '.join(wrong)}")
     return {"artefacts": len(folders), "embedded_again": not options.quick}
+
+
+def _lacking(lab: Lab) -> Iterator[str]:
+    """Shipped galleries without the shipped vectors of an embedder that needs no hub."""
+    shipped = Store(lab.store.shipped, lab.store.shipped)
+    for entry in lab.catalog.entries():
+        if entry.kind == "parquet":
+            gallery = lab.catalog.open(entry.name)
+            for name in shipping():
+                if shipped.find(vectors_key(gallery, lab.spec(name))) is None:
+                    yield f"{entry.name} lacks its vectors by {name}; take data/ anew"
+
+
+def shipping() -> list[str]:
+    """The embedders whose vectors ship: those whose weights come as packages."""
+    return [
+        spec.name
+        for spec in EMBEDDERS.specs()
+        if spec.install and not (spec.bytes or spec.key or spec.param("variable"))
+    ]
+
+
+def _galleries(lab: Lab) -> Iterator[str]:
+    """What is wrong with the galleries that are here."""
+    for entry in lab.catalog.entries():
+        if entry.kind == "parquet" or lab.catalog.state(entry.name).kind == "ready":
+            try:
+                lab.catalog.open(entry.name).verify()
+            except LabError as error:
+                yield str(error)
 
 
 def _problem(lab: Lab, folder: Path, quick: bool) -> str:

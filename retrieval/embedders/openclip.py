@@ -68,14 +68,14 @@ class OpenClip(Embedder):
             revision,
             f"{PREPROCESSING} {self._config}",
             (("uint8", (-1, side, side, 3)),),
-            lambda: _image_tower(folder, self._config),
+            lambda: _image_tower(_sound(spec, folder), self._config),
         )
         texts = Recipe(
             f"{spec.name}-text",
             revision,
             f"CLIP's byte pairs {self._config.context}",
             (("int64", (-1, self._config.context)),),
-            lambda: _text_tower(folder, self._tokens),
+            lambda: _text_tower(_sound(spec, folder), self._tokens),
         )
         self._image_net = open_network(images, spec.precision)
         self._text_net = open_network(texts, spec.precision)
@@ -110,6 +110,13 @@ def identity(folder: Path) -> str:
     except OSError:
         return ""  # readiness says what is missing
     return digest.hexdigest()[:16]
+
+
+def _sound(spec: Spec, folder: Path) -> Path:
+    """The folder, its files compared with the hashes that the spec names, before a conversion."""
+    for file, wanted in spec.param("files", ()):
+        hub.verify(folder / file, wanted, spec.param("repo"))
+    return folder
 
 
 def _folder(spec: Spec) -> Path:
