@@ -256,3 +256,30 @@ def test_faiss_threads_are_set_for_the_caller_and_restored() -> None:
         assert faiss.omp_get_max_threads() == 1
     assert faiss.omp_get_max_threads() == 3
     faiss.omp_set_num_threads(threads.cores())
+
+
+FIRST = """
+import sys, threading
+import numpy as np
+from retrieval.runtime import engine
+core = engine.core()
+from openvino import Model, opset13
+given = opset13.parameter([-1, -1], np.int64)
+model = Model([opset13.convert(given, "f32")], [given])
+together = threading.Barrier(3)
+def ask():
+    request = core.compile_model(model, "CPU").create_infer_request()
+    together.wait()
+    request.start_async([np.ones((1, 16), np.int64)])
+    request.wait()
+    request.output_tensors[0].data.copy()
+sys.setswitchinterval(1e-5)
+threads = [threading.Thread(target=ask) for _ in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_first_calls_of_several_threads_do_not_stop_the_process() -> None:
+    for _ in range(6):
+        subprocess.run([sys.executable, "-c", FIRST], check=True, timeout=60)

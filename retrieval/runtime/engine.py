@@ -28,6 +28,7 @@ def openvino() -> ModuleType:
                 importlib.import_module("openvino")
             finally:
                 del sys.modules[_CONVERTER]
+            _first_tensor(sys.modules["openvino"])
         return sys.modules["openvino"]
 
 
@@ -38,10 +39,26 @@ def converter() -> ModuleType:
         return importlib.import_module(_CONVERTER)
 
 
-@cache
 def core() -> Any:
     """The one ``openvino.Core`` of this process."""
+    with _importing:
+        return _core()
+
+
+@cache
+def _core() -> Any:
     return openvino().Core()
+
+
+def _first_tensor(library: Any) -> None:
+    """Look at a tensor once, from one thread.
+
+    Two threads that look at their first tensor at the same time stop the whole process: one in
+    four starts did so (OpenVINO 2026.4).
+    """
+    import numpy as np
+
+    library.Tensor(np.zeros(1, np.float32)).data  # noqa: B018 - looking is the point
 
 
 def _silence() -> None:
