@@ -19,7 +19,9 @@ from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.registry import suggest
 from retrieval.types import Hit, Knob, Licence, Metric, Result, Spec, State, Timings
+from retrieval.ui.answers import Answers
 from retrieval.ui.menu import Menu
+from retrieval.work import Work
 
 FREE = Licence("Apache-2.0", "yes", "https://www.apache.org/licenses/LICENSE-2.0")
 EMBEDDERS = [
@@ -131,16 +133,24 @@ class FakeLab:
 
     Args:
         gallery: whose rows.
-        held: while it is clear, panels after the first do not answer.
         public: as in the real one.
+
+    Attributes:
+        held: while it is clear, panels after the first do not answer.
+        broken: raised instead of the second panel's answer.
+        open: comparisons that are not finished, nor left.
+        asked: all that was asked.
     """
 
     def __init__(self, gallery: Gallery | None = None, public: bool = False) -> None:
         self.gallery = gallery or FakeGallery()
         self.catalog = FakeCatalog(self.gallery)
         self.public = public
+        self.work = Work()
         self.held = threading.Event()
         self.held.set()
+        self.broken: Exception | None = None
+        self.open = 0
         self.asked: list[tuple[str, tuple[Panel, ...], Query, int]] = []
 
     def states(self) -> dict[str, State]:
@@ -152,12 +162,21 @@ class FakeLab:
         if query.row is not None and query.row >= len(self.gallery):
             raise BadQuery(f"row {query.row} is not in {gallery}; it has {len(self.gallery):,}")
         self.asked.append((gallery, tuple(panels), query, k))
+        return self._answers(panels, query, k)
+
+    def _answers(self, panels: Sequence[Panel], query: Query, k: int) -> Iterator[Result]:
         seen: set[str] = set()
-        for position, panel in enumerate(panels):
-            if position:
-                self.held.wait(10)
-            yield self._answer(position, panel, query, k, panel.embedder in seen)
-            seen.add(panel.embedder)
+        self.open += 1
+        try:
+            for position, panel in enumerate(panels):
+                if position:
+                    self.held.wait(10)
+                if position and self.broken:
+                    raise self.broken
+                yield self._answer(position, panel, query, k, panel.embedder in seen)
+                seen.add(panel.embedder)
+        finally:
+            self.open -= 1
 
     def _answer(self, position: int, panel: Panel, query: Query, k: int, shared: bool) -> Result:
         spec = next(spec for spec in EMBEDDERS if spec.name == panel.embedder)
@@ -197,3 +216,8 @@ class FakeLab:
 def menu(lab: FakeLab) -> Menu:
     """The fake plug-ins as the page's menu."""
     return Menu(cast(Lab, lab), EMBEDDERS, INDEXES)
+
+
+def answers(lab: FakeLab) -> Answers:
+    """The page's answers over the fake lab."""
+    return Answers(cast(Lab, lab), menu(lab))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.types import Result
 from retrieval.ui.address import PANELS, Address
+from retrieval.ui.arrivals import batches
 from retrieval.ui.examples import texts
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
@@ -28,11 +28,12 @@ from retrieval.ui.querybar import credit, fastest, over
 from retrieval.ui.results import Shown
 from retrieval.ui.stages import chart
 from retrieval.ui.uploads import opened
+from retrieval.ui.waiting import Waiting
 
 START = ("conse-lite2@exact", "captions@exact")
 """The panels of a page without an address."""
-PATIENCE = 0.15
-"""Seconds without news before what has arrived is drawn."""
+LOOK = 0.25
+"""Seconds between two looks at what has arrived and at what is being made."""
 LOG = logging.getLogger(__name__)
 
 
@@ -48,7 +49,6 @@ class Answers:
         self.lab = lab
         self.menu = menu or Menu(lab, EMBEDDERS.specs(), INDEXES.specs())
         self.latest = Latest()
-        self.known: set[tuple[str, str]] = set()
 
     @property
     def start(self) -> Address:
@@ -56,7 +56,7 @@ class Answers:
         names = [entry.name for entry in self.lab.catalog.entries()]
         return Address(names[0], tuple(Panel.parse(text) for text in START))
 
-    def stream(self, asked: object) -> Iterator[list[Any]]:
+    def stream(self, asked: object) -> Generator[list[Any]]:
         """Answer what the page sent: ``{"address": "?...", "file": {"path": ...}}``.
 
         Yields:
@@ -83,17 +83,14 @@ class Answers:
         panels = tuple(panel for panel, _ in settled)
         notes = [note for _, note in settled]
         drawing = Drawing(self, replace(address, panels=panels), gallery, notes, asked)
-        if new := {(panel.embedder, panel.index) for panel in panels} - self.known:
-            yield drawing.waiting(new)
-        last = time.monotonic()
         results = self.lab.compare(address.gallery, panels, address.query(image), address.k)
-        for result in results:
-            drawing.add(result)
-            if not drawing.done and time.monotonic() - last > PATIENCE:
+        with closing(batches(results, LOOK)) as arrived:
+            for batch in arrived:
+                for result in batch:
+                    drawing.add(result)
                 yield drawing.draw()
-                last = time.monotonic()
-        self.known.update((panel.embedder, panel.index) for panel in panels)
-        yield drawing.draw()
+                if drawing.done:
+                    return
 
 
 class Drawing:
@@ -122,6 +119,7 @@ class Drawing:
         self.asked = asked
         self.results: list[Result | None] = [None] * len(address.panels)
         self.latest: dict[int, Percentiles] = {}
+        self.drawn: list[Result | Waiting | None] = [None] * len(address.panels)
 
     @property
     def done(self) -> bool:
@@ -135,28 +133,30 @@ class Drawing:
         key = f"{self.gallery.name} {self.address.panels[result.position]} {kind}"
         self.latest[result.position] = self.answers.latest.add(key, result)
 
-    def waiting(self, new: set[tuple[str, str]]) -> list[Any]:
-        """Skeletons for the panels that have something to load."""
-        panels = [
-            self._panel(position) if (panel.embedder, panel.index) in new else gr.skip()
-            for position, panel in enumerate(self.address.panels)
-        ]
-        return [gr.skip(), *self._filled(panels), gr.skip()]
-
     def draw(self) -> list[Any]:
-        """All panels that have answered; the rest once all have."""
-        panels = [
-            self._panel(position) if result else gr.skip()
-            for position, result in enumerate(self.results)
-        ]
+        """What has changed since it was last drawn; all of it once all have answered."""
         if not self.done:
-            return [gr.skip(), *self._filled(panels), gr.skip()]
+            changed = [self._changed(position) for position in range(len(self.results))]
+            return [gr.skip(), *self._filled(changed), gr.skip()]
+        panels = [self._panel(at, result) for at, result in enumerate(self.results) if result]
         titles = [
             f"{LETTERS[at]} · {self._title(panel)}" for at, panel in enumerate(self.address.panels)
         ]
         under = chart(titles, self.results) + credit(self.gallery)
         above = over(self.address, self.gallery, self.results, self.asked)
         return [above, *self._filled(panels), under]
+
+    def _changed(self, position: int) -> Any:
+        """A panel that has answered since, or that waits for something else than before."""
+        news = self.results[position] or self._waiting(position)
+        if news is None or news == self.drawn[position]:
+            return gr.skip()
+        self.drawn[position] = news
+        return self._panel(position, news)
+
+    def _waiting(self, position: int) -> Waiting | None:
+        doing = self.answers.lab.work.on(self.address.panels[position].embedder)
+        return Waiting.of(doing) if doing else None
 
     def _filled(self, panels: list[Any]) -> list[Any]:
         return panels + [""] * (PANELS - len(panels))
@@ -165,12 +165,12 @@ class Drawing:
         menu = self.answers.menu
         return f"{menu.embedder(panel.embedder).title} × {menu.index(panel.index).title}"
 
-    def _panel(self, position: int) -> str:
-        result, panel = self.results[position], self.address.panels[position]
-        several = len(self.address.panels) > 1
-        view = View(panel, result, note=self.notes[position])
-        if result is not None:
-            view = self._view(result, panel)
+    def _panel(self, position: int, news: Result | Waiting) -> str:
+        panel, several = self.address.panels[position], len(self.address.panels) > 1
+        if isinstance(news, Waiting):
+            view = View(panel, waiting=news, note=self.notes[position])
+        else:
+            view = self._view(news, panel)
         return draw(position, view, self.answers.menu, self._shown(position), several)
 
     def _view(self, result: Result, panel: Panel) -> View:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import gradio as gr
 
 from retrieval.commands.compare import plain
 from retrieval.errors import BadQuery
@@ -46,12 +51,22 @@ class Search:
             {"panels": [...]}, each with embedder, index, hits (row, rank, score, caption, label),
             timings in milliseconds, recall against exact search, and a problem or null.
         """
-        with sentences():
+        with plainly():
             asked = _panels(panels)
             query = Query(text=_text(text), image=opened(image))
             results = self.lab.compare(_name(gallery), asked, query, _count(k))
             ordered = sorted(results, key=lambda result: result.position)
             return {"panels": [plain(result) for result in ordered]}
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Whatever fails is one sentence, as text: programs read it, not a browser."""
+    try:
+        with sentences():
+            yield
+    except gr.Error as error:
+        raise gr.Error(html.unescape(error.message), print_exception=False) from error
 
 
 def _panels(value: object) -> list[Panel]:

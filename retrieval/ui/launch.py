@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 WAITING = 60
 """Queries that wait for their turn; the next is told that it is busy."""
 
+SESSIONS = 200
+"""Tabs whose last answer Gradio keeps; by itself it keeps 10,000, which is gigabytes."""
+
 
 def arguments(lab: Lab) -> dict[str, Any]:
     """What ``launch`` is given, whoever launches."""
@@ -36,6 +39,7 @@ def arguments(lab: Lab) -> dict[str, Any]:
         "pwa": False,
         "mcp_server": True,
         "max_file_size": LARGEST,
+        "state_session_capacity": SESSIONS,
         "allowed_paths": [],
         "blocked_paths": [str(ROOT)],
         "app_kwargs": {"routes": routes(lab)},

@@ -15,6 +15,8 @@ from retrieval.ui.figures import escape, size
 
 FRESH = 5.0
 """Seconds for which a look at the readiness is good."""
+SHORT = 80
+"""Characters of a reason that a picker shows; its title holds all."""
 
 
 @dataclass
@@ -89,21 +91,32 @@ class Menu:
     def _option(self, spec: Spec, chosen: str, about: str) -> str:
         state = self.state(spec.name)
         ready = state.kind == "ready"
-        words = [spec.title, about] if ready else [spec.title, _unready(spec, state)]
+        more = about if ready else _unready(spec, state)
         marks = (" selected" if spec.name == chosen else "") + ("" if ready else " disabled")
-        text = " · ".join(word for word in words if word)
-        return f'<option value="{escape(spec.name)}"{marks}>{escape(text)}</option>'
+        # what is chosen says the rest beside its picker, which is narrow
+        text = f"{spec.title} · {more}" if more and spec.name != chosen else spec.title
+        why = "" if ready else f' title="{escape(state.reason)}"'
+        return f'<option value="{escape(spec.name)}"{marks}{why}>{escape(text)}</option>'
+
+
+def facts(spec: Spec) -> list[str]:
+    """An embedder's width, and what it cannot read."""
+    width = f"{spec.dim:,} {'bits' if spec.metric is Metric.HAMMING else 'd'}"
+    only = [] if spec.reads_text else ["pictures only"]
+    return [width, *(only if spec.reads_images else ["text only"])]
 
 
 def _about(spec: Spec) -> str:
-    only = "" if spec.reads_text and spec.reads_images else " · pictures only"
-    only = " · text only" if not spec.reads_images else only
-    return f"{spec.dim} {'bits' if spec.metric is Metric.HAMMING else 'd'}{only}"
+    licence = [spec.licence.id] if spec.licence else []
+    return " · ".join([*facts(spec), *licence])
 
 
 def _unready(spec: Spec, state: State) -> str:
-    download = f" ({size(spec.bytes)})" if spec.bytes and state.kind == "download" else ""
-    return f"{state.kind.replace('-', ' ')}{download}: {state.reason}"
+    """The kind of the reason, the size of a download, and the reason without its details."""
+    download = f" ({size(spec.bytes)})" if spec.bytes else ""
+    reason = state.reason.split(";")[0].split(" (")[0]
+    short = reason if len(reason) <= SHORT else f"{reason[:SHORT].rstrip()}…"
+    return f"{state.kind.replace('-', ' ')}{download}: {short}"
 
 
 def _named(kind: str, name: str, specs: Sequence[Spec]) -> Spec:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from retrieval.errors import Refused
+from retrieval.errors import BadImage, BadQuery, Refused
 from retrieval.lab import Lab
 from retrieval.ui.address import PANELS
 from retrieval.ui.answers import Answers, sentences
@@ -23,6 +23,7 @@ TOGETHER = 16
 """Queries that are taken up at once; their timed parts still run one at a time."""
 OPEN = "() => [{address: location.search, asked: 0}]"
 DRAWN = "watch('value', () => window.parallax?.drawn())"
+SENT = "(asked) => (window.parallax?.sent(), [asked])"
 SETTLED = "() => window.parallax?.settled()"
 HOURLY = 3600
 QUIET = {
@@ -42,11 +43,17 @@ class Page(gr.Blocks):
         """As Gradio does it, with files from other servers refused before they are fetched.
 
         Raises:
-            gr.Error: an input names a file by its link.
+            gr.Error: too few inputs, or one names a file by its link or one that is no upload.
         """
         with sentences():
+            wanted = len(block_fn.inputs)
+            if len(inputs) < wanted:
+                raise BadQuery(f"{len(inputs)} inputs are given; {wanted} are read, send them all")
             refuse_links(inputs)
-        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            try:
+                return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            except (OSError, ValueError) as error:  # Gradio's own words name the host's folders
+                raise BadImage("a file that was sent is no upload; upload it again") from error
 
 
 def refuse_links(value: Any) -> None:
@@ -79,8 +86,8 @@ def build(answers: Answers) -> gr.Blocks:
             panels = [_panel(at) for at in range(PANELS)]
         under = gr.HTML("", js_on_load=None, apply_default_css=False)
         drawn = [over, *panels, under]
-        for event, js in ((bar.submit, None), (page.load, OPEN)):
-            asked = event(
+        queries = [
+            event(
                 answers.stream,
                 bar,
                 drawn,
@@ -91,8 +98,17 @@ def build(answers: Answers) -> gr.Blocks:
                 concurrency_id="answers",
                 api_visibility="private",
             )
-            asked.then(None, js=SETTLED)
-        api(Search(lab).compare_search, api_name="compare_search", concurrency_id="answers")
+            for event, js in ((bar.submit, SENT), (page.load, OPEN))
+        ]
+        for query in queries:
+            query.then(None, js=SETTLED)
+        bar.stop(None, cancels=[*queries])  # a query that is slow gives way to the next
+        api(
+            Search(lab).compare_search,
+            api_name="compare_search",
+            concurrency_limit=TOGETHER,  # else 1, which would hold for all of "answers"
+            concurrency_id="answers",
+        )
     return page
 
 

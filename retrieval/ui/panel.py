@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retrieval.panel import Panel
-from retrieval.types import Knob, Result, Spec
+from retrieval.types import Result, Spec
 from retrieval.ui.figures import AWAY, digits, escape, ms, seconds, size
-from retrieval.ui.menu import Menu
+from retrieval.ui.knobs import knobs
+from retrieval.ui.menu import Menu, facts
 from retrieval.ui.percentiles import FEWEST, Percentiles
 from retrieval.ui.results import Shown, grid, skeleton
-from retrieval.ui.stages import bar
+from retrieval.ui.stages import HELP, bar
+from retrieval.ui.waiting import Waiting
 
 LETTERS = "ABCD"
+NOTICED = 20.0
+"""Milliseconds of waiting or building from which on a panel mentions them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class View:
     Attributes:
         panel: what was asked.
         result: its answer; none while it is waited for.
+        waiting: what is waited for, where that is known.
         latest: percentiles of its latest calls.
         fastest: it has the lowest latency of several.
         best: it has the highest recall of several.
@@ -31,6 +36,7 @@ class View:
 
     panel: Panel
     result: Result | None = None
+    waiting: Waiting | None = None
     latest: Percentiles = Percentiles(0)
     fastest: bool = False
     best: bool = False
@@ -54,8 +60,8 @@ def draw(position: int, view: View, menu: Menu, shown: Shown, several: bool) -> 
         f'<section class="panel" data-panel="{escape(str(view.panel))}"'
         f' aria-label="Panel {letter}: {escape(embedder.title)} by {escape(index.title)}">'
         f"{_head(letter, embedder, index, menu, several)}"
-        f'<div class="set">{_knobs(letter, view.panel, index, menu.lab.public)}'
-        f"{_tags(embedder)}</div>"
+        f'<div class="set">{_tags(embedder)}'
+        f"{knobs(letter, view.panel, index, menu.lab.public)}</div>"
         f"{_strip(view, shown)}{_body(view, menu, shown)}</section>"
     )
 
@@ -77,33 +83,9 @@ def _head(letter: str, embedder: Spec, index: Spec, menu: Menu, several: bool) -
     )
 
 
-def _knobs(letter: str, panel: Panel, index: Spec, public: bool) -> str:
-    values = dict(panel.knobs)
-    drawn = [
-        _knob(letter, knob, values.get(knob.name, knob.default))
-        for knob in index.knobs
-        if knob.when == "query" or not public
-    ]
-    empty = "<span>no settings</span>"
-    return f'<div class="knobs" data-count="{len(drawn)}">{"".join(drawn) or empty}</div>'
-
-
-def _knob(letter: str, knob: Knob, value: int) -> str:
-    low, high, at = knob.low, knob.high, value
-    if knob.scale == "log2":
-        low, high, at = (each.bit_length() - 1 for each in (low, high, value))
-    return (
-        f'<label class="knob" title="{escape(knob.help)}">{escape(knob.name)}'
-        f'<input type="range" data-knob="{escape(knob.name)}" data-scale="{knob.scale}"'
-        f' data-when="{knob.when}" data-default="{knob.default}" min="{low}" max="{high}"'
-        f' value="{at}" aria-label="{escape(knob.name)} of panel {letter}"'
-        f' aria-valuetext="{value}"><output>{value}</output></label>'
-    )
-
-
 def _tags(embedder: Spec) -> str:
-    licence = embedder.licence
-    tags = f'<span class="tag">{escape(embedder.note)}</span>' if embedder.note else ""
+    licence, note = embedder.licence, [embedder.note] if embedder.note else []
+    tags = "".join(f'<span class="tag">{escape(each)}</span>' for each in (*note, *facts(embedder)))
     if licence:
         use = {"yes": "", "no": ", no commercial use", "conditions": ", on conditions"}
         tags += (
@@ -115,23 +97,26 @@ def _tags(embedder: Spec) -> str:
 
 def _strip(view: View, shown: Shown) -> str:
     result = view.result
-    if result is None or result.problem:
-        return '<div class="strip"></div>'
+    if result is None or result.problem:  # it keeps its height
+        return f'<div class="strip">{view.waiting or ""}</div>'
     recall = "" if result.recall is None else f"{result.recall:.2f}"
     return (
         '<div class="strip">'
-        + _figure(ms(result.timings.total), "latency", "fastest" if view.fastest else "")
-        + _figure(recall or "none", f"recall@{shown.k}", "best" if view.best else "")
+        + _figure(ms(result.timings.total), "latency", "latency", view.fastest and "fastest")
+        + _figure(recall or "none", "recall@k", f"recall@{shown.k}", view.best and "best")
         + f'<div class="costs">{bar(result.timings, view.scale)}<p>{_stages(result)}</p>'
         + f"<p>{_facts(view, result)}</p></div></div>"
     )
 
 
-def _figure(value: str, what: str, mark: str) -> str:
+def _figure(value: str, term: str, what: str, mark: str | bool) -> str:
     number, _, unit = value.partition(" ")
     top = "b" if mark else "span"
     said = f" · {mark}" if mark else ""
-    return f'<p class="figure"><{top}>{number}<i>{unit}</i></{top}><small>{what}{said}</small></p>'
+    return (
+        f'<p class="figure" title="{escape(HELP[term])}"><{top}>{number}<i>{unit}</i></{top}>'
+        f"<small>{what}{said}</small></p>"
+    )
 
 
 def _stages(result: Result) -> str:
@@ -155,35 +140,37 @@ def _stages(result: Result) -> str:
 def _facts(view: View, result: Result) -> str:
     latest = view.latest
     if latest.p50 is None or latest.p95 is None:
-        calls = f"p50 from {FEWEST} calls on, {latest.calls} so far"
+        calls = f"p50 after {FEWEST} calls, {latest.calls} so far"
     else:
         calls = f"p50 {ms(latest.p50)}, p95 {ms(latest.p95)} over {latest.calls} calls"
-    waited = [f"waited {ms(result.waited_ms)}"] if result.waited_ms >= 1 else []
-    index = f"index {size(result.nbytes)}, built in {seconds(result.build_s)}"
-    return " · ".join([index, *waited, calls])
+    waited = [f"waited {ms(result.waited_ms)}"] if result.waited_ms >= NOTICED else []
+    built = f", built in {seconds(result.build_s)}" if 1000 * result.build_s >= NOTICED else ""
+    return " · ".join([f"index {size(result.nbytes)}{built}", *waited, calls])
 
 
 def _body(view: View, menu: Menu, shown: Shown) -> str:
     note = f'<p class="note">{escape(view.note)}</p>' if view.note else ""
-    embedder = menu.embedder(view.panel.embedder)
     if view.result is None:
-        wait = f"Loading {embedder.title} and {menu.index(view.panel.index).title}."
-        return (
-            f'<div class="body">{note}<p class="wait">{escape(wait)}</p>{skeleton(shown.k)}</div>'
-        )
-    answer = _problem(view.result, menu) if view.result.problem else grid(view.result, shown)
+        return f'<div class="body">{note}{skeleton(shown.k)}</div>'
+    answer = _problem(view, view.result, menu) if view.result.problem else grid(view.result, shown)
     return f'<div class="body">{note}{answer}</div>'
 
 
-def _problem(result: Result, menu: Menu) -> str:
+def _problem(view: View, result: Result, menu: Menu) -> str:
+    embedder = menu.embedder(view.panel.embedder)
+    give = (
+        "" if embedder.reads_text else '<button type="button" data-give>Upload a picture</button>'
+    )
     ways = "".join(
         f'<button type="button" data-instead="{escape(name)}">{escape(menu.embedder(name).title)}'
         "</button>"
         for name in result.instead
     )
     pick = f'<p>Or use one that can:</p><p class="ways">{ways}</p>' if ways else ""
+    first = f'<p class="ways">{give}</p>' if give and ways else ""
     return (
-        f'<div class="problem" role="status"><p>{escape(_sentence(result.problem))}</p>{pick}</div>'
+        f'<div class="problem" role="status"><p>{escape(_sentence(result.problem))}</p>'
+        f"{first}{pick}</div>"
     )
 
 

@@ -126,7 +126,11 @@ def _shared(results: Sequence[Result | None]) -> str:
 
 def _fastest(results: Sequence[Result | None]) -> str:
     best = fastest(results)
-    return f"Fastest: <b>{LETTERS[best.position]}</b>, {ms(best.timings.total)}." if best else ""
+    return (
+        f"Fastest this time: <b>{LETTERS[best.position]}</b>, {ms(best.timings.total)}."
+        if best
+        else ""
+    )
 
 
 def _best(results: Sequence[Result | None]) -> str:
@@ -134,4 +138,4 @@ def _best(results: Sequence[Result | None]) -> str:
     worst = min(rated, key=lambda result: result.recall or 0.0, default=None)
     if worst is None or worst.recall is None or worst.recall == 1:
         return ""
-    return f"<b>{LETTERS[worst.position]}</b> keeps {worst.recall:.0%} of the true neighbours."
+    return f"<b>{LETTERS[worst.position]}</b> finds {worst.recall:.0%} of the true neighbours."

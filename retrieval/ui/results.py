@@ -47,8 +47,8 @@ def _tile(hit: Hit, base: str, shown: Shown, change: str, kind: str = "") -> str
         f' data-score="{hit.score:.3f}" data-label="{escape(hit.label)}"'
         f' data-source="{escape(shown.sources.get(hit.row, ""))}">'
         f'<img src="{base}{hit.row}" alt="{caption}" width="160" height="160" decoding="async">'
-        f'<span class="rank">{hit.rank}</span>{change}</button>'
-        f"<p><span>{caption}</span><small>{hit.score:.2f}</small></p></li>"
+        f'<span class="rank">{hit.rank}</span>{change if kind else ""}</button>'
+        f"<p><span>{caption}</span><small>{hit.score:.2f}</small>{'' if kind else change}</p></li>"
     )
 
 
@@ -57,7 +57,7 @@ def _change(hit: Hit, first: Mapping[int, int] | None) -> str:
         return ""
     before = first.get(hit.row)
     if before is None:
-        return '<span class="change new">only here</span>'
+        return '<span class="change new" title="not in A">only here</span>'
     if before == hit.rank:
         return '<span class="change same" title="same rank as in A">=</span>'
     kind, sign = ("up", "▲") if hit.rank < before else ("down", "▼")

@@ -25,6 +25,8 @@ CLOSED = (
     "/gradio_api/proxy={path:path}",
     "/gradio_api/deep_link",
     "/gradio_api/process_recording",
+    "/gradio_api/component_server",
+    "/gradio_api/component_server/",
     "/gradio_api/vibe-edit",
     "/gradio_api/vibe-code",
     "/gradio_api/vibe-starter-queries",

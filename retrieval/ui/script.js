@@ -6,8 +6,10 @@ const all = (what, from = document) => [...from.querySelectorAll(what)];
 const on = (target, names, run) =>
   names.split(" ").forEach((name) => target.addEventListener(name, run, { signal: stop.signal }));
 const [text, gallery, k, chip, say] = ["text", "gallery", "k", "chip", "say"].map((id) => find(`#${id}`, element));
-// asked: number of the latest request; panels: what the user wants, ahead of what is drawn
-const state = { asked: 0, panels: [], row: null, file: null, url: "", crop: null };
+// asked: number of the latest query; sent: of the one that the server has, none where it has
+// answered; stopping: it was told to give way; panels: what the user wants, ahead of what is drawn
+const state = { asked: 0, sent: 0, since: 0, stopping: false, panels: [], row: null, file: null, url: "", crop: null };
+const SLOW = 400; // milliseconds after which a query gives way to the next
 
 // --- the address ---------------------------------------------------------------------------
 function address() {
@@ -34,7 +36,9 @@ function ask() {
   say.textContent = "";
   all(".panel").forEach((panel) => panel.setAttribute("aria-busy", "true"));
   props.value = { address: address(), file: state.file, asked: state.asked };
-  trigger("submit");
+  if (state.stopping) return; // it goes out once the slow one has given way
+  state.stopping = state.sent === 0 || (state.sent && performance.now() - state.since > SLOW);
+  trigger(state.stopping ? "stop" : "submit");
 }
 
 // --- what came back ------------------------------------------------------------------------
@@ -43,6 +47,13 @@ function drawn() {
   if (!over) return;
   if (Number(over.dataset.asked) === state.asked) fresh(over);
   all(".panel").forEach((panel, at) => wanted(panel, state.panels[at]));
+  folds();
+}
+
+function folds() {
+  const open = (name) => (each) => each.setAttribute("aria-expanded", document.body.classList.contains(name));
+  all("[data-build]").forEach(open("build"));
+  all("#knobs").forEach(open("knobs"));
 }
 
 function fresh(over) {
@@ -67,8 +78,10 @@ function set(range, value) {
   label(range);
 }
 
+const steps = (range) => range.dataset.steps?.split(",").map(Number);
+
 function label(range) {
-  const value = range.dataset.scale === "log2" ? 2 ** range.value : range.value;
+  const value = steps(range)?.[range.value] ?? range.value;
   range.nextElementSibling.textContent = value;
   range.setAttribute("aria-valuetext", value);
   range.style.setProperty("--at", `${(100 * (range.value - range.min)) / (range.max - range.min || 1)}%`);
@@ -83,14 +96,20 @@ function wanted(panel, address) {
   });
   all("[data-knob]", panel).forEach((range) => {
     const value = Number(knobs.get(range.dataset.knob) ?? range.dataset.default);
-    set(range, range.dataset.scale === "log2" ? Math.log2(value) : value);
+    set(range, steps(range).findLastIndex((step) => step <= value));
   });
 }
 
 window.parallax = {
   stop,
   drawn,
-  settled: () => all(".panel").forEach((panel) => panel.removeAttribute("aria-busy")),
+  sent: () => Object.assign(state, { sent: state.asked, since: performance.now() }),
+  settled: () => {
+    if (state.stopping) return void ((state.stopping = false), (state.sent = null), trigger("submit"));
+    if (state.sent !== state.asked) return; // the next query is on its way
+    state.sent = null;
+    all(".panel").forEach((panel) => panel.removeAttribute("aria-busy"));
+  },
 };
 
 // --- panels --------------------------------------------------------------------------------
@@ -138,7 +157,9 @@ const clicks = {
     state.panels[place(it)] = write(panel);
     ask();
   },
-  "#knobs": () => document.body.classList.toggle("knobs"),
+  "[data-give]": () => find("#file").click(),
+  "[data-build]": () => (document.body.classList.toggle("build"), folds()),
+  "#knobs": () => (document.body.classList.toggle("knobs"), folds()),
   "#link": copy,
   "#theme": () => {
     const dark = document.body.classList.toggle("dark");
@@ -216,8 +237,8 @@ function light(it) {
   peek.replaceChildren(...lines.filter(Boolean).map((line) => Object.assign(document.createElement("p"), { textContent: line })));
   const box = it.getBoundingClientRect();
   const left = Math.max(8, Math.min(box.left, innerWidth - peek.offsetWidth - 8));
-  const below = box.bottom + 34 + peek.offsetHeight < innerHeight;
-  Object.assign(peek.style, { left: `${left}px`, top: `${below ? box.bottom + 34 : box.top - peek.offsetHeight - 8}px` });
+  const below = box.bottom + 46 + peek.offsetHeight < innerHeight;
+  Object.assign(peek.style, { left: `${left}px`, top: `${below ? box.bottom + 46 : box.top - peek.offsetHeight - 8}px` });
 }
 const tile = (event) => event.target.closest?.(".tile button");
 on(document, "mouseover focusin", (event) => light(tile(event)));

@@ -16,6 +16,19 @@ COLOURS = {
     "fetch": "#cc79a7",
 }
 """A colour for each stage, from Okabe and Ito's palette; its name always stands beside it."""
+HELP = {
+    "latency": "What this query took: decode, embed, search, rescore and fetch, and nothing else.",
+    "decode": "Opening the query's picture, and cropping it.",
+    "embed": "Turning the query into a vector. Panels with one embedder share it.",
+    "search": "Asking the index for the nearest vectors.",
+    "rescore": "Comparing what was found once more, by the stored vectors: the scores shown.",
+    "fetch": "Looking up captions and labels.",
+    "recall@k": "The share of the k pictures of exact search that this index found, too.",
+    "▲ ▼ =": "The rank beside panel A's; only here: not among A's results.",
+    "missed": "A picture that exact search finds and this index did not.",
+    "cold": "A first call, slower than the next; kept out of p50 and p95.",
+}
+"""What the page's figures mean, by their names on it."""
 
 
 def bar(timings: Timings, scale: float) -> str:
@@ -43,8 +56,15 @@ def chart(titles: Sequence[str], results: Sequence[Result | None]) -> str:
     return (
         '<section class="chart" aria-label="Stages of all panels"><h2>Where the time goes</h2>'
         f'<ul class="legend">{legend}</ul><table>{rows}</table>'
-        '<p class="hint">One query, one thread. Finding the truth for the recall, and waiting for '
-        "others' queries, is timed apart and in no latency.</p></section>"
+        '<p class="hint">One query on one thread. Truth (exact search, for the recall) and waiting '
+        f"for other queries are timed apart, outside the latency.</p>{_help()}</section>"
+    )
+
+
+def _help() -> str:
+    terms = "".join(f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in HELP.items())
+    return (
+        f'<details class="help"><summary>What the figures mean</summary><dl>{terms}</dl></details>'
     )
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from retrieval.lab import Lab
 from retrieval.ui import launch
-from retrieval.ui.answers import Answers
-from tests.fake_lab import FakeLab, menu
+from tests.fake_lab import FakeLab, answers
 
 SHOTS = Path(__file__).parents[2] / "screenshots"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 CHROMIUM = "/usr/bin/chromium"
+HNSW = "?gallery=stamps&q=a+bird&panel=conse-lite2@exact&panel=conse-lite2@faiss-hnsw?efSearch%3D2"
 
 
 @dataclass
@@ -72,7 +70,7 @@ class Visit:
 
 def start(lab: FakeLab) -> Site:
     """Serve the page over a fake lab on a free port."""
-    page = launch.start(Answers(cast(Lab, lab), menu(lab)), "127.0.0.1", quiet=True)
+    page = launch.start(answers(lab), "127.0.0.1", quiet=True)
     return Site(lab, str(page.local_url), page)
 
 

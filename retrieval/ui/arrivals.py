@@ -1,0 +1,68 @@
+"""Results as they come, without waiting for the next one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+
+from retrieval.types import Result
+
+NAME = "arrivals"
+"""What the thread that reads is called."""
+Item = Result | BaseException | None
+
+
+def batches(results: Iterator[Result], every: float) -> Generator[list[Result]]:
+    """What has arrived since the last look, and at once when all has.
+
+    Closing it leaves nothing behind: the reader ends with what it is waiting for, and
+    closes the results.
+
+    Args:
+        results: that may take long.
+        every: seconds between two looks; a look that found nothing gives an empty list.
+
+    Raises:
+        BaseException: whatever the results raise.
+    """
+    box: SimpleQueue[Item] = SimpleQueue()
+    left = Event()
+    Thread(target=_read, args=(results, box, left), name=NAME, daemon=True).start()
+    try:
+        ended = False
+        while not ended:
+            batch, ended = _batch(box, time.monotonic() + every)
+            yield batch
+    finally:
+        left.set()
+
+
+def _batch(box: SimpleQueue[Item], until: float) -> tuple[list[Result], bool]:
+    batch: list[Result] = []
+    while (rest := until - time.monotonic()) > 0:
+        try:
+            item = box.get(timeout=rest)
+        except Empty:
+            break
+        if item is None:
+            return batch, True
+        if isinstance(item, BaseException):
+            raise item
+        batch.append(item)
+    return batch, False
+
+
+def _read(results: Iterator[Result], box: SimpleQueue[Item], left: Event) -> None:
+    try:
+        for result in results:
+            if left.is_set():
+                break
+            box.put(result)
+        box.put(None)
+    except BaseException as error:  # it is raised where the results are waited for
+        box.put(error)
+    finally:
+        if isinstance(results, Generator):
+            results.close()

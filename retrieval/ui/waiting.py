@@ -1,0 +1,34 @@
+"""What a panel waits for, in words and as a quiet bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retrieval.ui.figures import escape
+from retrieval.work import Doing
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is being made for a panel, as it was at one look.
+
+    Attributes:
+        words: such as "Embedding stamps with conse-lite2, 512 of 785".
+        share: how much is done, from 0 to 1; none where that is not known.
+    """
+
+    words: str
+    share: float | None
+
+    @classmethod
+    def of(cls, doing: Doing) -> Waiting:
+        """A look at what is being made."""
+        what, done, total = doing.what, doing.done, doing.total
+        counted = f", {done:,} of {total:,}" if total else ""
+        return cls(what[:1].upper() + what[1:] + counted, min(done / total, 1) if total else None)
+
+    def __str__(self) -> str:
+        """Its HTML."""
+        value = "" if self.share is None else f' value="{self.share:.3f}"'
+        bar = f'<progress{value} aria-hidden="true"></progress>'
+        return f'<p class="wait" role="status"><span>{escape(self.words)}</span>{bar}</p>'
