@@ -15,6 +15,7 @@ def flags() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on")
     parser.add_argument("--cache", type=Path, help="where to keep what is built")
+    parser.add_argument("--precision", help="what networks compute in: float32 or bfloat16")
     return parser
 
 
@@ -23,18 +24,16 @@ def main() -> None:
     options = flags().parse_args()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from retrieval.lab import Lab
+    from retrieval.cli import lab, sorry
+    from retrieval.errors import LabError
     from retrieval.ui.launch import serve
 
-    space = bool(os.environ.get("SPACE_ID"))
-    folder = options.folder or os.environ.get("PARALLAX_FOLDER")
-    lab = Lab(
-        cache=options.cache,
-        folder=Path(folder) if folder else None,
-        public=options.public or space,
-    )
     host = options.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    serve(lab, host, options.port)
+    try:
+        serve(lab(options), host, options.port)
+    except LabError as error:
+        raise SystemExit(sorry(str(error), 2)) from None
+    os._exit(0)  # the end of the interpreter would wait for threads that still embed
 
 
 if __name__ == "__main__":

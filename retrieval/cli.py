@@ -1,4 +1,4 @@
-"""``python -m retrieval list|build|search|compare|evaluate|sweep|replay|verify``."""
+"""``python -m retrieval list|build|search|compare|evaluate|knobs|sweep|replay|verify``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "search": "compare",
     "compare": "compare",
     "evaluate": "evaluate",
+    "knobs": "knobs",
     "sweep": "sweep",
     "replay": "replay",
     "verify": "verify",
@@ -88,6 +89,7 @@ def lab(options: argparse.Namespace) -> Lab:
     return Lab(
         cache=options.cache,
         folder=Path(folder) if folder else None,
+        public=getattr(options, "public", False),
         precision=precision(options.precision or os.environ.get("PARALLAX_PRECISION")),
     )
 

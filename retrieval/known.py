@@ -11,7 +11,7 @@ import numpy as np
 from retrieval.embedders.base import Embedder
 from retrieval.errors import Damaged
 from retrieval.galleries.base import Gallery
-from retrieval.types import Vectors
+from retrieval.types import Progress, Vectors
 
 FILE = "rows.json"
 """Which row is which picture, beside the vectors."""
@@ -29,15 +29,17 @@ class Known:
         self._names = names
         self._vectors = vectors
 
-    def embed(self, gallery: Gallery, embedder: Embedder, rows: range) -> Vectors:
+    def embed(
+        self, gallery: Gallery, embedder: Embedder, rows: range, progress: Progress | None
+    ) -> Vectors:
         """Vectors of some rows, made now for those pictures alone that are new."""
         from retrieval.embedders.gallery import embed
 
         if self._names is None:
-            return embed(gallery, embedder, rows)
+            return embed(gallery, embedder, rows, progress)
         names = [self._names[row] for row in rows]
         new = [row for row, name in zip(rows, names, strict=True) if name not in self._vectors]
-        made = dict(zip(new, embed(gallery, embedder, new), strict=True))
+        made = dict(zip(new, embed(gallery, embedder, new, progress), strict=True))
         joined: Vectors = np.stack(
             [
                 made[row] if row in made else self._vectors[name]

@@ -121,7 +121,7 @@ class Lab:
                     f"{name} has no vectors of {gallery.name} here and a public lab embeds none; "
                     "run Parallax on your own machine for that"
                 )
-            with self.work.doing(name, f"reading vectors of {gallery.title}", progress) as told:
+            with self.work.doing(name, f"reading vectors of {gallery.name}", progress) as told:
                 try:
                     return self.store.vectors(gallery, spec, lambda: self.embedder(name), told)
                 except BadImage as error:

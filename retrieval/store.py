@@ -212,11 +212,21 @@ class Store:
         rows = range(start, min(start + CHUNK, len(gallery)))
         folder = partial / f"{start:09}"
         key = {"rows": [rows.start, rows.stop]}
+
+        def tell(done: int) -> None:
+            if progress:
+                what = f"embedding {gallery.name} with {embedder.spec.name}"
+                progress(what, start + done, len(gallery))
+
+        def inside(_: str, done: int, total: int) -> None:
+            if done < total:  # all of them are told once they are on the disk
+                tell(done)
+
+        tell(0)
         if not self._sound(folder, key):
             with manifest.publish(folder, key) as beside:
-                np.save(beside / "chunk.npy", known.embed(gallery, embedder, rows))
-        if progress:
-            progress(f"embedding {gallery.name} with {embedder.spec.name}", rows.stop, len(gallery))
+                np.save(beside / "chunk.npy", known.embed(gallery, embedder, rows, inside))
+        tell(len(rows))
         chunk: Vectors = np.load(folder / "chunk.npy", allow_pickle=False)
         return chunk
 

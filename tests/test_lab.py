@@ -127,7 +127,7 @@ def test_what_is_being_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     thread.start()
     assert inside.wait(20)
     doing = lab.work.on("dhash")
-    assert doing is not None and doing.what == "reading vectors of Your folder 'mine'"
+    assert doing is not None and doing.what == "reading vectors of folder"
     go_on.set()
     thread.join(20)
     assert told == [""]

@@ -53,10 +53,10 @@ def test_ties_at_the_end_make_up_for_no_nearer_neighbour() -> None:
     st.integers(0, 2**32 - 1),
 )
 def test_it_is_one_less_the_share_of_lost_places(rows: list[int], k: int, seed: int) -> None:
-    every = -np.sort(-np.array(rows, dtype=np.float32) / 4)
+    every = np.asarray(-np.sort(-np.array(rows, dtype=np.float32) / 4), np.float32)
     k = min(k, len(every))
     drawn = np.random.default_rng(seed).permutation(len(every))[:k]
-    found = -np.sort(-every[drawn])
+    found = np.asarray(-np.sort(-every[drawn]), np.float32)
     best = 0  # the most places of the truth that the found rows can fill, one each
     left = list(found)
     for score in every[:k]:

@@ -112,7 +112,7 @@ def test_a_grid_escapes_and_marks_changes() -> None:
     html = grid(result, Shown("my gallery/x", 4, first, {7: '<i onload="x">'}))
     assert "<script" not in html
     assert "<i onload" not in html
-    assert 'src="thumb/my%20gallery%2Fx/7"' in html
+    assert 'src="thumb/my%20gallery%2Fx/7?v="' in html
     assert html.index(">=<") < html.index("▼1") < html.index("▲2") < html.index("only here")
     assert "missed: rank 2 of exact" in html
 

@@ -27,6 +27,7 @@ from retrieval.ui.percentiles import Latest, Percentiles
 from retrieval.ui.querybar import credit, fastest, over
 from retrieval.ui.results import Shown
 from retrieval.ui.stages import chart
+from retrieval.ui.thumbs import version
 from retrieval.ui.uploads import opened
 from retrieval.ui.waiting import Waiting
 
@@ -197,6 +198,7 @@ class Drawing:
             k=self.address.k,
             first={hit.row: hit.rank for hit in first.hits} if position and first else None,
             sources=dict(zip(rows, self.gallery.sources(rows), strict=True)),
+            version=version(self.gallery),
         )
 
 

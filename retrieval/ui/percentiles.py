@@ -1,4 +1,4 @@
-"""p50 and p95 of the latest calls, cold ones left out."""
+"""p50 and p95 of the latest calls; first ones, and those beside a build, are left out."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Latest:
         self._lock = Lock()
 
     def add(self, key: str, result: Result) -> Percentiles:
-        """Count a result under its panel's key, unless it is cold or has no answer."""
+        """Count a result under its panel's key, unless it is cold, disturbed, or has no answer."""
         with self._lock:
             calls = self._calls.setdefault(key, deque(maxlen=LATEST))
             self._calls.move_to_end(key)
-            if not (result.cold or result.problem):
+            if not (result.cold or result.busy or result.problem):
                 calls.append(result.timings.total)
             if len(self._calls) > KEYS:
                 self._calls.popitem(last=False)

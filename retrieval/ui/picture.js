@@ -5,7 +5,8 @@ function show(row, crop) {
   forget();
   state.row = row;
   if (crop) state.crop = crop.split(",").map(Number);
-  chipped(`thumb/${encodeURIComponent(gallery.value)}/${row}`);
+  const version = find(".over")?.dataset.version ?? "";
+  chipped(`thumb/${encodeURIComponent(gallery.value)}/${row}?v=${version}`);
 }
 
 function forget() {

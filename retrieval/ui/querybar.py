@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import quote
 
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import Entry
@@ -14,6 +13,7 @@ from retrieval.ui import examples
 from retrieval.ui.address import MOST, PANELS, Address
 from retrieval.ui.figures import AWAY, escape, ms
 from retrieval.ui.panel import LETTERS
+from retrieval.ui.thumbs import thumb, version
 
 HERE = Path(__file__).parent
 CLEARLY = 1.1
@@ -40,7 +40,8 @@ def over(address: Address, gallery: Gallery, results: Sequence[Result | None], a
     """Examples, what was asked, what came out; it carries the address for the script."""
     return (
         f'<div class="over" data-address="{escape(str(address))}" data-asked="{asked}"'
-        f' data-licence="{escape(gallery.licence.id)}" data-panels="{len(address.panels)}">'
+        f' data-licence="{escape(gallery.licence.id)}" data-version="{escape(version(gallery))}"'
+        f' data-panels="{len(address.panels)}">'
         f"{_tries(gallery)}"
         f'<div class="said"><p class="verdict" role="status">{_verdict(address, gallery, results)}'
         f"</p>{_switches(address, results)}</div></div>"
@@ -49,7 +50,7 @@ def over(address: Address, gallery: Gallery, results: Sequence[Result | None], a
 
 def fastest(results: Sequence[Result | None]) -> Result | None:
     """The one that is faster than the others by a tenth at least, first calls left out."""
-    warm = [result for result in _answered(results) if not result.cold]
+    warm = [result for result in _answered(results) if not (result.cold or result.busy)]
     ordered = sorted(warm, key=lambda result: result.timings.total)
     if len(ordered) < 2 or ordered[0].timings.total * CLEARLY > ordered[1].timings.total:
         return None
@@ -79,10 +80,10 @@ def _tries(gallery: Gallery) -> str:
         f'<button type="button" data-try="{escape(text)}">{escape(text)}</button>'
         for text in examples.texts(gallery)
     )
-    base = f"thumb/{quote(gallery.name, safe='')}/"
     pictures = "".join(
         f'<button type="button" class="small" data-row="{row}">'
-        f'<img src="{base}{row}" alt="search by {escape(gallery.caption(row))}"></button>'
+        f'<img src="{escape(thumb(gallery.name, row, version(gallery)))}"'
+        f' alt="search by {escape(gallery.caption(row))}"></button>'
         for row in examples.rows(gallery)
     )
     return f'<nav class="tries" aria-label="Examples"><span>Try</span>{texts}{pictures}</nav>'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from retrieval.types import Hit, Result
 from retrieval.ui.figures import escape
+from retrieval.ui.thumbs import thumb
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +19,20 @@ class Shown:
         k: how many results were asked for.
         first: rank by row in the first panel; none in the first panel itself.
         sources: where a picture comes from, by row.
+        version: of the gallery's rows, for the pictures' addresses.
     """
 
     gallery: str
     k: int
     first: Mapping[int, int] | None
     sources: Mapping[int, str]
+    version: str = ""
 
 
 def grid(result: Result, shown: Shown) -> str:
     """Tiles of the hits, best first, then those that the index missed."""
-    base = f"thumb/{quote(shown.gallery, safe='')}/"
-    tiles = [_tile(hit, base, shown, _change(hit, shown.first)) for hit in result.hits]
-    lost = [_tile(hit, base, shown, _lost(hit), " lost") for hit in result.missed]
+    tiles = [_tile(hit, shown, _change(hit, shown.first)) for hit in result.hits]
+    lost = [_tile(hit, shown, _lost(hit), " lost") for hit in result.missed]
     return f'<ol class="grid">{"".join(tiles)}{"".join(lost)}</ol>'
 
 
@@ -40,13 +41,14 @@ def skeleton(count: int) -> str:
     return f'<ol class="grid" aria-hidden="true">{"<li><i></i></li>" * min(count, 100)}</ol>'
 
 
-def _tile(hit: Hit, base: str, shown: Shown, change: str, kind: str = "") -> str:
+def _tile(hit: Hit, shown: Shown, change: str, kind: str = "") -> str:
     caption = escape(hit.caption or f"picture {hit.row}")
+    source = escape(thumb(shown.gallery, hit.row, shown.version))
     return (
         f'<li class="tile{kind}"><button type="button" data-row="{hit.row}" data-rank="{hit.rank}"'
         f' data-score="{hit.score:.3f}" data-label="{escape(hit.label)}"'
         f' data-source="{escape(shown.sources.get(hit.row, ""))}">'
-        f'<img src="{base}{hit.row}" alt="{caption}" width="160" height="160" decoding="async">'
+        f'<img src="{source}" alt="{caption}" width="160" height="160" decoding="async">'
         f'<span class="rank">{hit.rank}</span>{change if kind else ""}</button>'
         f"<p><span>{caption}</span><small>{hit.score:.2f}</small>{'' if kind else change}</p></li>"
     )

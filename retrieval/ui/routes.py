@@ -56,8 +56,7 @@ def picture(lab: Lab, request: Request) -> Response:
         headers = {"ETag": tag, "Cache-Control": DAY, "X-Content-Type-Options": "nosniff"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        data = gallery.encoded(row)
-        data = data if len(data) <= LARGE else _smaller(gallery, row)
+        data = _shown(gallery, row)
     except (LabError, ValueError) as error:
         return PlainTextResponse(str(error), status_code=404)
     return Response(data, media_type=_type(data), headers=headers)
@@ -88,9 +87,13 @@ def _type(data: bytes) -> str:
     return "image/gif" if data[:4] == b"GIF8" else "application/octet-stream"
 
 
-@lru_cache(maxsize=512)
-def _smaller(gallery: Gallery, row: int) -> bytes:
-    image = gallery.image(row)
+@lru_cache(maxsize=256)
+def _shown(gallery: Gallery, row: int) -> bytes:
+    """A picture as it is stored, or made smaller where that is large."""
+    data = gallery.encoded(row)
+    if len(data) <= LARGE:
+        return data
+    image = gallery.image(row, SIDE // 2)
     image.thumbnail((SIDE, SIDE))
     out = BytesIO()
     image.save(out, "WEBP", quality=85)

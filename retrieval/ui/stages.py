@@ -27,6 +27,7 @@ HELP = {
     "▲ ▼ =": "The rank beside panel A's; only here: not among A's results.",
     "missed": "A picture that exact search finds and this index did not.",
     "cold": "A first call, slower than the next; kept out of p50 and p95.",
+    "beside a build": "Something was built or loaded meanwhile; kept out of p50 and p95.",
 }
 """What the page's figures mean, by their names on it."""
 
@@ -56,8 +57,8 @@ def chart(titles: Sequence[str], results: Sequence[Result | None]) -> str:
     return (
         '<section class="chart" aria-label="Stages of all panels"><h2>Where the time goes</h2>'
         f'<ul class="legend">{legend}</ul><table>{rows}</table>'
-        '<p class="hint">One query on one thread. Truth (exact search, for the recall) and waiting '
-        f"for other queries are timed apart, outside the latency.</p>{_help()}</section>"
+        '<p class="hint">The search runs on one thread. Truth (exact search, for the recall) and '
+        f"waiting for other queries are timed apart, outside the latency.</p>{_help()}</section>"
     )
 
 
@@ -72,9 +73,10 @@ def _row(title: str, result: Result, scale: float) -> str:
     waited = f", waited {ms(result.waited_ms)}" if result.waited_ms >= 1 else ""
     beside = f"truth {ms(result.truth_ms)}{waited}"
     cold = f", cold: {' and '.join(result.cold)}" if result.cold else ""
+    busy = ", beside a build" if result.busy else ""
     return (
         f'<tr><th scope="row">{escape(title)}</th>'
         f'<td class="wide">{bar(result.timings, scale)}</td>'
         f'<td class="number">{ms(result.timings.total)}</td>'
-        f'<td class="beside">{beside}{cold}</td></tr>'
+        f'<td class="beside">{beside}{cold}{busy}</td></tr>'
     )
