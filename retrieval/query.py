@@ -52,6 +52,8 @@ def _check_text(text: str) -> None:
         raise BadQuery("the text is empty; type what the picture should show")
     if len(text) > LONGEST:
         raise BadQuery(f"the text has {len(text):,} characters; {LONGEST:,} are read at most")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise BadQuery("the text holds half a character (a lone surrogate); type it again")
 
 
 def _check_crop(crop: Crop) -> None:

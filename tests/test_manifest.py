@@ -1,7 +1,7 @@
 """A folder is there wholly or not at all."""
 
-import os
 import json
+import os
 import signal
 import subprocess
 import sys

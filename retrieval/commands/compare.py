@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval import images
-from retrieval.errors import BadQuery, LabError
+from retrieval.errors import LabError
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import checked
 from retrieval.lab import Lab
@@ -47,7 +47,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     """
     panels = [declared(lab, Panel.parse(text)) for text in options.panels or PANELS]
     image = images.read(options.image) if options.image else None
-    query = Query(text=readable(options.text), image=image, row=options.row)
+    query = Query(text=options.text, image=image, row=options.row)
     if image is not None:
         images.decode(image)  # a bad picture is the user's, not a panel's
     results = list(lab.compare(options.gallery, panels, query, options.k))
@@ -82,19 +82,6 @@ def declared(lab: Lab, panel: Panel) -> Panel:
     lab.spec(panel.embedder)
     checked(INDEXES.spec(panel.index), dict(panel.knobs))
     return panel
-
-
-def readable(text: str | None) -> str | None:
-    """The text, which is one.
-
-    Raises:
-        BadQuery: it has bytes that are no UTF-8, which Python hands over as lone surrogates.
-    """
-    try:
-        (text or "").encode()
-    except UnicodeEncodeError as error:
-        raise BadQuery("the text holds half a character; type it again as UTF-8") from error
-    return text
 
 
 def plain(result: Result) -> dict[str, Any]:

@@ -1,0 +1,325 @@
+"""A lab for strangers: what it refuses, asked over raw HTTP, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from gradio_client import Client  # type: ignore[import-untyped]
+from PIL import Image
+
+import app
+from retrieval import manifest
+from retrieval.embedders import EMBEDDERS
+from retrieval.errors import Refused
+from retrieval.indexes import INDEXES
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.types import Knob, Spec
+from retrieval.ui.answers import START
+from tests.served import BIRDS, QUIET, ROOT, Served, sentence, served
+
+pytestmark = QUIET
+EMBEDDER, INDEX = "no embedder is called", "no index is called"
+OFF_DEFAULT = [
+    (index, knob) for index in INDEXES.specs() for knob in index.knobs if knob.when == "build"
+]
+
+
+def panel(embedder: str, index: str = "exact") -> str:
+    return f"{quote(embedder, safe='')}@{quote(index, safe='')}"
+
+
+TYPED = [
+    (panel("laion/CLIP-ViT-B-32-laion2B-s34B-b79K"), EMBEDDER),
+    (panel("hf-hub:timm/ViT-B-16-SigLIP"), EMBEDDER),
+    (panel("local-dir:/tmp"), EMBEDDER),
+    (panel("/etc/passwd"), EMBEDDER),
+    (panel("../../data/stamps"), EMBEDDER),
+    (panel("file:///etc/passwd"), EMBEDDER),
+    (panel("retrieval.embedders.hashes:Hash"), EMBEDDER),
+    (panel("conse-lite2", "IVF64,Flat"), INDEX),
+    (panel("conse-lite2", "HNSW32_SQ8"), INDEX),
+    (panel("conse-lite2", "/tmp/stolen.faiss"), INDEX),
+    (panel("conse-lite2", "retrieval.indexes.exact:Exact"), INDEX),
+    ("openclip-vit-b-32@exact", "has no vectors of stamps here and a public lab embeds none"),
+    ("openclip-local@exact", "has no vectors of stamps here and a public lab embeds none"),
+]
+"""Panels that a stranger may type, and what each is told."""
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A public lab; its host has a folder of pictures and one of weights."""
+    mine = tmp_path_factory.mktemp("mine")
+    Image.new("RGB", (20, 20)).save(mine / "private.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARALLAX_OPENCLIP_DIR", str(mine))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        lab = Lab(cache=tmp_path_factory.mktemp("cache"), folder=mine, public=True)
+        with served(lab) as made:
+            yield made
+
+
+def off_default(knob: Knob) -> int:
+    """Another value that the knob may have."""
+    return knob.low if knob.low != knob.default else knob.high
+
+
+def fitting(index: Spec) -> str:
+    """An embedder whose vectors the index compares."""
+    return next(each.name for each in EMBEDDERS.specs() if each.metric in index.metrics)
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("asked", "why"), TYPED)
+def test_what_is_typed_is_not_loaded(
+    public: Served, asked: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    load = EMBEDDERS.load
+
+    def noted(spec: Spec) -> type[Any]:
+        loaded.append(spec.name)
+        return load(spec)
+
+    monkeypatch.setattr(EMBEDDERS, "load", noted)
+    monkeypatch.setattr("retrieval.hub.download", lambda *given: loaded.append("download"))
+    by_api = public.call("a bird", None, [asked], "stamps", 3)
+    failed, by_mcp = public.mcp(text="a bird", panels=[asked], k=3)
+    pages = [
+        public.stream([{"address": f"?q=a+bird&panel={quote(asked, safe='')}"}], number)
+        for number in public.numbers("stream")
+    ]
+    assert why in sentence(by_api.said[0])
+    assert not by_api.panels[0]["hits"]
+    assert failed or why in sentence(json.loads(by_mcp)["panels"][0]["problem"])
+    for page in pages:
+        assert why in sentence(page.said[0])
+    assert set(loaded) <= {"conse-lite2"}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("index", "knob"), OFF_DEFAULT, ids=[f"{index.name}-{knob.name}" for index, knob in OFF_DEFAULT]
+)
+def test_a_build_time_knob_builds_nothing(public: Served, index: Spec, knob: Knob) -> None:
+    value = off_default(knob)
+    asked = f"{fitting(index)}@{index.name}?{knob.name}={value}"
+    answer = public.call("a bird", None, [asked], "stamps", 3)
+    page = public.page_of(f"?row=1&panel={quote(asked, safe='')}")
+    assert answer.panels[0]["hits"] == []
+    assert f"{knob.name} would build another index".lower() in sentence(page.said[0]).lower()
+    keys = [manifest.read(folder)["key"] for folder in public.lab.store.folders()]
+    built = [key["knobs"] for key in keys if key.get("index") == index.name]
+    assert value not in [knobs[knob.name] for knobs in built]
+
+
+@pytest.mark.server
+def test_the_hosts_folder_is_not_there(public: Served) -> None:
+    answers = [
+        public.call("a bird", None, list(START), "folder", 3),
+        public.page_of("?gallery=folder&row=0"),
+    ]
+    for answer in answers:
+        assert answer.kind == "error"
+        assert "no gallery is called 'folder'" in sentence(answer.said[0])
+    assert "folder" not in public.lab.catalog.names()
+    assert public.client.get("/thumb/folder/0").status_code == 404
+
+
+@pytest.mark.server
+def test_galleries_of_the_hub_that_are_not_built_are_refused(public: Served) -> None:
+    names = [each.name for each in public.lab.catalog.entries() if each.kind == "hub"]
+    assert len(names) >= 8
+    for name in names:
+        answer = public.call("a bird", None, list(START), name, 3)
+        assert answer.kind == "error"
+        assert f"{name} is not built yet" in sentence(answer.said[0])
+        assert public.client.get(f"/thumb/{name}/0").status_code == 404
+    assert f"{names[0]} is not built yet" in sentence(
+        public.page_of(f"?gallery={names[0]}&q=a").said[0]
+    )
+    assert not (public.lab.cache / "galleries").exists()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("k", [0, -1, 101, 1000, 10**9])
+def test_k_is_bounded(public: Served, k: int) -> None:
+    assert "from 1 to 100" in sentence(public.call("a", None, None, "stamps", k).said[0])
+    failed, said = public.mcp(text="a", k=k)
+    assert failed
+    assert "from 1 to 100" in sentence(said)
+    page = public.page_of(f"?q=a&k={k}")
+    assert page.kind == "error"
+    sentence(page.said[0])
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("count", [5, 50])
+def test_panels_are_counted(public: Served, count: int) -> None:
+    several = ["phash@exact"] * count
+    by_api = public.call("a", None, several, "stamps", 3)
+    assert f"{count} panels are asked" in sentence(by_api.said[0])
+    page = public.page_of("?row=1" + "".join(f"&panel={each}" for each in several))
+    assert f"{count} panels are asked" in sentence(page.said[0])
+
+
+@pytest.mark.server
+def test_long_texts_are_refused(public: Served) -> None:
+    long = "bird " * 200_000
+    by_api = public.call(long, None, None, "stamps", 3)
+    assert "1,000,000 characters; 2,000 are read" in sentence(by_api.said[0])
+    assert "16,000 characters" in sentence(public.page_of(f"?q={long}").said[0])
+    assert "EMBEDDER@INDEX" in sentence(public.call("a", None, [long], "stamps", 3).said[0])
+    sentence(public.call("a", None, None, long, 3).said[0])
+    public.alive()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", ["stream", "compare_search"])
+def test_private_events_called_raw_answer_or_say_why(public: Served, name: str) -> None:
+    """An answer with six parts of a page, one of the API, or a sentence: never a null."""
+    whole: list[Any] = [None, True, 5, -1.5, "x", [], {}, [[]], {"address": 5}, {"address": None}]
+    parts = [[each] for each in (*whole, {"address": "", "asked": {}}, {"address": "", "file": 5})]
+    wide = [[each] * 5 for each in whole]
+    number = public.numbers(name)[-1]
+    for data in ([], *parts, *wide):
+        answer = public.stream(data, number)
+        if answer.kind == "error":
+            sentence(answer.said[0])
+        else:
+            assert answer.kind == "complete"
+            assert len(answer.data) == (6 if name == "stream" else 1)
+    others: list[Any] = [5, "x", {}]
+    for wrong in others:
+        assert public.stream(wrong, number).kind == "422"
+    public.alive()
+
+
+@pytest.mark.server
+def test_nothing_runs_beside_the_queue(public: Served) -> None:
+    for name in ("compare_search", "stream", "stream_1"):
+        got = public.client.post(f"/gradio_api/run/{name}", json={"data": [{}]})
+        assert got.status_code == 404
+        assert "queue" in got.json()["detail"]
+
+
+def test_an_index_over_a_gallery_of_the_hub_is_not_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(cache=tmp_path, public=True)
+    stamps = lab.gallery("stamps")
+    asked = Panel("phash", "faiss-binary-hnsw")
+    entry = replace(lab.catalog.entry("stamps"), kind="hub")
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.catalog, "entry", lambda name: entry)
+        with pytest.raises(Refused, match="faiss-binary-hnsw is not built for stamps and a public"):
+            lab.index(stamps, asked)
+    assert lab.index(stamps, asked).fresh
+    again = Lab(cache=tmp_path, public=True)
+    monkeypatch.setattr(again.catalog, "entry", lambda name: entry)
+    assert not again.index(stamps, asked).fresh  # what the host has built is used
+
+
+def test_weights_that_are_not_here_are_not_fetched_by_strangers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("PARALLAX_OPENCLIP_DIR", str(tmp_path))
+    lab = Lab(cache=tmp_path, public=True)
+    for name in ("openclip-vit-b-32", "openclip-local"):
+        with pytest.raises(Refused, match=f"{name} is not for a public lab"):
+            lab.embedder(name)
+
+
+# --- what is answered ----------------------------------------------------------------------------
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("gallery", ["stamps", "clipart"])
+def test_the_first_page_answers(public: Served, gallery: str) -> None:
+    for number in public.numbers("stream"):
+        page = public.stream([{"address": f"?gallery={gallery}"}], number)
+        assert page.said == []
+        assert page.data[1].count(f"thumb/{gallery}/") >= 10
+    panels = public.call("a bird", None, None, gallery, 10).panels
+    assert [each["problem"] for each in panels] == [None, None]
+    assert [len(each["hits"]) for each in panels] == [10, 10]
+    assert [each["recall"] for each in panels] == [1.0, 1.0]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("gallery", ["stamps", "clipart"])
+def test_every_embedder_that_needs_no_hub_answers(public: Served, gallery: str) -> None:
+    names = [each.name for each in EMBEDDERS.specs() if each.family != "OpenCLIP"]
+    assert len(names) >= 9
+    for start in range(0, len(names), 4):
+        address = "".join(f"&panel={name}@exact" for name in names[start : start + 4])
+        page = public.page_of(f"?gallery={gallery}&row=10&k=3{address}")
+        assert page.said == []
+        assert page.kind == "complete"
+        for drawn in page.data[1 : 1 + len(names[start : start + 4])]:
+            assert f'src="thumb/{gallery}/10"' in drawn
+
+
+@pytest.mark.server
+def test_query_time_knobs_are_free(public: Served) -> None:
+    answer = public.call("a bird", None, ["conse-lite2@faiss-hnsw?efSearch=256"], "stamps", 3)
+    assert answer.rows == BIRDS
+    assert "M=32" not in str(answer.data)
+    default = next(each.default for each in INDEXES.spec("faiss-hnsw").knobs if each.name == "M")
+    same = public.call("a bird", None, [f"conse-lite2@faiss-hnsw?M={default}"], "stamps", 3)
+    assert same.rows[0] == BIRDS[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "space", "public"),
+    [([], "", False), (["--public"], "", True), ([], "somebody/space", True)],
+)
+def test_where_the_app_is_public(
+    flags: list[str], space: str, public: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labs: list[Lab] = []
+    monkeypatch.setattr("retrieval.ui.launch.serve", lambda lab, host, port: labs.append(lab))
+    monkeypatch.setattr(sys, "argv", ["app.py", "--cache", str(tmp_path), *flags])
+    monkeypatch.setenv("PARALLAX_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SPACE_ID", space)
+    for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, os.environ.get(name, "False"))
+    app.main()
+    assert labs[0].public is public
+    assert ("folder" in labs[0].catalog.names()) is not public
+
+
+@pytest.mark.server
+def test_the_public_app_answers_a_client(tmp_path: Path) -> None:
+    """The real command in its own process, asked as the README says."""
+    command = [sys.executable, "-u", str(ROOT / "app.py"), "--public"]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        try:
+            said = next(line for line in running.stdout if "Running on local URL" in line)
+            client = Client(said.split()[-1], verbose=False)
+            panels = ["conse-lite2@exact", "conse-lite2@faiss-hnsw?M=8"]
+            given = {"text": "a bird", "panels": panels, "gallery": "stamps", "k": 3}
+            asked = client.submit(**given, api_name="/compare_search")
+            found = asked.result(timeout=60)["panels"]
+            assert [hit["row"] for hit in found[0]["hits"]] == BIRDS
+            assert "M would build another index" in found[1]["problem"]
+        finally:
+            running.terminate()
