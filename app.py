@@ -33,8 +33,8 @@ def main() -> None:
         serve(lab(options), host, options.port)
     except LabError as error:
         raise SystemExit(sorry(str(error), 2)) from None
-    os._exit(0)  # the end of the interpreter would wait for threads that still embed
 
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # the end of the interpreter would wait for threads that still embed
