@@ -20,9 +20,19 @@ CASES = [(spec.name, metric) for spec in INDEXES.specs() for metric in spec.metr
 KNOBS = [(spec.name, spec.metric, knob) for spec in INDEXES.specs() for knob in spec.knobs]
 QUERY_KNOBS = [case for case in KNOBS if case[2].when == "query"]
 BUILD_KNOBS = [case for case in KNOBS if case[2].when == "build"]
-FEWEST = {"faiss-ivfpq": 16}
-LOSSY = {"faiss-hnsw-sq8": 0.95}
-"""One byte a dimension loses neighbours whatever the graph finds."""
+FEWEST = {
+    "faiss-ivfpq": 16,
+    "faiss-opq-ivfpq": 16,
+    "faiss-hnsw-pq": 16,
+    "faiss-nsg": 10,
+    "scann": 16,
+}
+LOSSY = {"faiss-hnsw-sq8": 0.95, "faiss-sq8": 0.95, "usearch-i8": 0.85, "usearch-bf16": 0.98}
+"""Fewer bytes a dimension lose neighbours whatever is compared."""
+EACH = {"faiss-hnsw-sq8": 1, "faiss-sq8": 1, "faiss-sqbf16": 2, "usearch-i8": 1, "usearch-bf16": 2}
+"""Bytes of a dimension where it is not the vectors' own four (or an eighth, for bits)."""
+TABLES = {"faiss-hnsw-pq": 4 * 64 * 256 * 256}
+"""Bytes of what was trained, where it is much: distances between all centroids of each part."""
 every = pytest.mark.parametrize(("name", "metric"), CASES)
 
 
@@ -87,7 +97,9 @@ def test_of_the_fewest_rows_finds_them(name: str, metric: Metric) -> None:
 @pytest.mark.parametrize("name", FEWEST)
 def test_too_few_rows_to_train_says_what_to_take(name: str) -> None:
     index = built(name, Metric.COSINE, drawn(Metric.COSINE, 400))
-    with pytest.raises(BadVectors, match=f"needs {FEWEST[name]} vectors.*got 15; take exact"):
+    with pytest.raises(
+        BadVectors, match=f"needs {FEWEST[name]} vectors.*got {FEWEST[name] - 1}; take"
+    ):
         index.build(drawn(Metric.COSINE, FEWEST[name] - 1))
     assert (index.search(drawn(Metric.COSINE, 1), 2)[0] == -1).all()  # the old rows are gone
 
@@ -239,7 +251,9 @@ def run(script: list[str]) -> str:
     return done.stdout
 
 
-SAVING = ["faiss-binary-hnsw", "faiss-hnsw", "faiss-hnsw-sq8", "faiss-ivf", "faiss-ivfpq"]
+BARE = {"exact", "faiss-binary-flat", "faiss-flat", "faiss-sq8", "faiss-sqbf16"}
+"""What follows from the vectors alone, and writes nothing."""
+SAVING = [name for name in INDEXES.names() if name not in BARE]
 
 
 @pytest.mark.parametrize("name", SAVING)
@@ -342,7 +356,7 @@ def test_query_knobs_change_recall(name: str, metric: Metric, knob: Knob) -> Non
 @pytest.mark.parametrize(("name", "metric", "knob"), BUILD_KNOBS)
 def test_build_knobs_change_answers_or_size(name: str, metric: Metric, knob: Knob) -> None:
     vectors, queries = drawn(metric, 3000), drawn(metric, 100, seed=3)
-    others = {"nprobe": 2, "k_factor": 2, "efSearch": 1}
+    others = {"nprobe": 2, "k_factor": 2, "efSearch": 1, "search_L": 1}
     low = {
         each.name: others[each.name] for each in INDEXES.spec(name).knobs if each.when != "build"
     }
@@ -407,8 +421,8 @@ def test_threads_search_while_another_tunes(name: str, metric: Metric) -> None:
 def test_its_size_counts_vectors_and_structure(name: str, metric: Metric) -> None:
     vectors = drawn(metric, 4000)
     index = built(name, metric, vectors)
-    least = vectors.nbytes // 4 if name == "faiss-hnsw-sq8" else vectors.nbytes
-    assert least <= index.nbytes() <= least + 400 * len(vectors)
+    least = vectors.size * EACH.get(name, vectors.itemsize)
+    assert least <= index.nbytes() <= least + 400 * len(vectors) + TABLES.get(name, 0)
 
 
 def test_pq_parts_must_divide_the_width() -> None:
@@ -425,6 +439,7 @@ def test_pq_parts_must_divide_the_width() -> None:
 def test_listing_imports_no_engine() -> None:
     script = (
         "import sys; from retrieval.indexes import INDEXES; print(*INDEXES.names());"
-        "heavy = {'faiss', 'torch', 'openvino'} & set(sys.modules); assert not heavy, heavy"
+        "heavy = {'faiss', 'torch', 'openvino', 'usearch', 'hnswlib', 'scann'} & set(sys.modules);"
+        "assert not heavy, heavy"
     )
     assert run([script]).split() == INDEXES.names()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, TypeAlias
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index
+from retrieval.readiness import state
 from retrieval.types import Metric, Rows, Scores
 
 Mixed: TypeAlias = NDArray[Any]
@@ -31,8 +34,15 @@ def drawn(metric: Metric, count: int, seed: int = 0, width: int | None = None) -
 
 
 def made(name: str, metric: Metric, **knobs: int) -> Index:
-    """An index by name, not yet built."""
+    """An index by name, not yet built.
+
+    Where its engine is not installed the test is skipped with the line that installs it, and
+    fails where ``PARALLAX_ENGINES`` is ``all``.
+    """
     spec = INDEXES.spec(name)
+    missing = state(spec)
+    if missing.kind == "not-installed" and os.environ.get("PARALLAX_ENGINES") != "all":
+        pytest.skip(f"{name}: {missing.reason}")
     return INDEXES.load(spec)(spec, metric, **knobs)
 
 

@@ -18,6 +18,9 @@ from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.types import Progress
 
+LINES = 20
+"""Lines about the progress of one thing, where they go to no terminal."""
+
 
 def add(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command."""
@@ -122,17 +125,20 @@ def _index(lab: Lab, gallery: Gallery, panel: Panel) -> str:
 def progress() -> Progress:
     """A bar on stderr, with pictures a second and the time left."""
     start = time.monotonic()
+    told = -1
 
     def bar(what: str, done: int, total: int) -> None:
+        nonlocal told
         rate = done / max(time.monotonic() - start, 1e-9)
         left = (total - done) / rate if rate else 0.0
+        parts = LINES * done // max(total, 1)
         share = "#" * (30 * done // max(total, 1))
         text = f"{what}  [{share:<30}] {done:,}/{total:,}  {rate:,.0f}/s  {left:,.0f} s left "
-        if sys.stderr.isatty():  # elsewhere, in a log say, each step has a line of its own
-            text = f"\r{text}" + "\n" * (done >= total)
-        else:
-            text = f"{text}\n"
-        sys.stderr.write(text)
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{text}" + "\n" * (done >= total))
+        elif parts != told:  # a log gets a line for each part, not one for each look
+            sys.stderr.write(f"{text}\n")
+        told = parts
         sys.stderr.flush()
 
     return bar

@@ -1,0 +1,158 @@
+"""What a knob changes is measured, and said where it changes nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from retrieval.cli import main
+from retrieval.commands.knobs import plain, show
+from retrieval.indexes import INDEXES
+from retrieval.indexes.exact import Exact
+from retrieval.lab import Lab
+from retrieval.measure.knobs import Effect, Setting, differs, effects
+from retrieval.types import Knob, Metric, Rows, Scores, Vectors
+from tests.vectors import built, drawn
+
+IDLE = Knob(name="idle", low=1, high=64, default=4, when="query")
+
+
+class Idle(Exact):
+    """Exact search with a knob that nobody reads."""
+
+
+class Harder(Idle):
+    """Exact search that reads its knob: it searches as often as it says."""
+
+    def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
+        for _ in range(self.knobs["idle"]):
+            answer = super()._search(queries, k)
+        return answer
+
+
+def measured(kind: type[Exact]) -> Effect:
+    vectors = drawn(Metric.COSINE, 2000)
+    spec = replace(INDEXES.spec("exact"), name="idle", knobs=(IDLE,))
+    index = kind(spec, Metric.COSINE)
+    index.build(vectors)
+    truth = index.search(vectors[:20], 10)[1]
+    (effect,) = effects(index, vectors, vectors[:20], truth)
+    return effect
+
+
+def test_a_knob_that_nobody_reads_changes_nothing() -> None:
+    effect = measured(Idle)
+    assert effect.changes == ()
+    assert [each.value for each in effect.settings] == [1, 4, 64]
+    assert [each.recall for each in effect.settings] == [1, 1, 1]
+
+
+def test_a_knob_that_costs_time_alone_changes_work() -> None:
+    assert measured(Harder).changes == ("work",)
+
+
+def test_a_knob_of_recall_is_measured_at_each_setting() -> None:
+    vectors, queries = drawn(Metric.COSINE, 5000), drawn(Metric.COSINE, 40, seed=3)
+    truth = built("exact", Metric.COSINE, vectors).search(queries, 10)[1]
+    index = built("faiss-ivf", Metric.COSINE, vectors, nprobe=2)
+    (effect,) = effects(index, vectors, queries, truth)
+    low, default, high = effect.settings
+    assert (low.value, default.value, high.value) == (1, 6, 256)
+    assert low.recall < default.recall <= high.recall == 1
+    assert "recall" in effect.changes
+    assert index.knobs["nprobe"] == 6  # its default again
+    assert all(len(each.ms) == 40 and (each.ms > 0).all() for each in effect.settings)
+
+
+def test_an_index_without_knobs_is_measured_once() -> None:
+    vectors = drawn(Metric.HAMMING, 200)
+    index = built("exact", Metric.HAMMING, vectors)
+    (effect,) = effects(index, vectors, vectors[:5], index.search(vectors[:5], 10)[1])
+    assert effect.knob is None and effect.changes == ()
+    assert [(each.value, each.recall) for each in effect.settings] == [(None, 1.0)]
+
+
+def test_times_differ_where_most_queries_agree() -> None:
+    one = np.linspace(1, 2, 100)
+    assert not differs(one, one * 1.05)
+    assert differs(one, one * 1.2) and differs(one * 1.2, one)
+    mixed = one * np.where(np.arange(100) % 2, 1.5, 1 / 1.5)
+    assert not differs(one, mixed)
+
+
+def test_recalls_differ_from_half_a_percent_on() -> None:
+    ms = np.ones(3)
+    for high, wanted in ((0.904, ()), (0.906, ("recall",))):
+        assert Effect(IDLE, (Setting(1, 0.9, ms), Setting(64, high, ms))).changes == wanted
+
+
+@pytest.fixture
+def colours(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    monkeypatch.setattr("retrieval.cli.lab", lambda options: lab)
+    return lab
+
+
+def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["knobs", "--gallery", "colours", "--embedder", "colour", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_command_measures_every_index_that_fits(
+    colours: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = json.loads(asked(capsys, "--json"))
+    fitting = [spec.name for spec in INDEXES.specs() if Metric.COSINE in spec.metrics]
+    assert list(dict.fromkeys(row["index"] for row in told["knobs"])) == fitting
+    for row in told["knobs"]:
+        spec = INDEXES.spec(row["index"])
+        if not row["problem"]:
+            tuned = [knob.name for knob in spec.knobs if knob.when == "query"]
+            assert row["knob"] in tuned if tuned else row["knob"] is None
+    broken = [row for row in told["knobs"] if row["problem"]]
+    assert any("m is 64" in row["problem"] for row in broken)  # colours have three numbers
+
+
+def test_the_table_says_no_effect() -> None:
+    rows = [plain(INDEXES.spec("exact"), "colour", 20, measured(kind)) for kind in (Idle, Harder)]
+    told = show({"gallery": "colours", "k": 10, "knobs": rows})
+    _, head, idle, harder = told.splitlines()
+    assert head.split() == ["index", "embedder", "knob", "low", "default", "high", "changes"]
+    assert idle.endswith("no effect") and harder.endswith("  work")
+    for line in (idle, harder):
+        assert "  1: 1.000 " in line and "  4: 1.000 " in line and "  64: 1.000 " in line
+
+
+def test_the_table_leaves_cells_of_no_knob_empty(
+    colours: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = asked(capsys, "--index", "exact", "--index", "faiss-hnsw", "--queries", "3")
+    _, _, exact, hnsw = told.splitlines()
+    assert exact.split()[:2] == ["exact", "colour"] and exact.endswith("ms")
+    assert "efSearch" in hnsw and "512: 1.000" in hnsw
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--queries", "0"], "--queries is 0; it must be 1 or more"),
+        (["--index", "exat"], "perhaps: exact"),
+        (["--embedder", "phas"], "perhaps: phash"),
+    ],
+)
+def test_a_slip_is_one_sentence(
+    colours: Lab, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert main(["knobs", "--gallery", "colours", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_an_engine_that_is_missing_says_how_to_get_it(
+    colours: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = replace(INDEXES.spec("usearch-f32"), needs=("no_such_engine",))
+    monkeypatch.setitem(INDEXES._specs, "usearch-f32", absent)
+    told = asked(capsys, "--index", "usearch-f32")
+    assert "usearch-f32 needs no_such_engine: pip install usearch" in told
