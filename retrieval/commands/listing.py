@@ -19,6 +19,9 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument(
         "kind", nargs="?", choices=("galleries", "embedders", "indexes"), help="only these"
     )
+    command.add_argument(
+        "--commercial", action="store_true", help="say what commercial use does not allow"
+    )
     command.set_defaults(run=run, show=show)
     return [command]
 
@@ -29,7 +32,9 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]
     states = lab.states()
     kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "galleries": lambda: [_gallery(lab, name) for name in lab.catalog.names()],
-        "embedders": lambda: [_embedder(spec, states[spec.name].reason) for spec in specs()],
+        "embedders": lambda: [
+            _embedder(spec, states[spec.name].reason, options.commercial) for spec in specs()
+        ],
         "indexes": lambda: [_index(spec, states[spec.name].reason) for spec in INDEXES.specs()],
     }
     return {kind: rows() for kind, rows in kinds.items() if options.kind in (None, kind)}
@@ -51,7 +56,7 @@ def _gallery(lab: Lab, name: str) -> dict[str, Any]:
     }
 
 
-def _embedder(spec: Spec, reason: str) -> dict[str, Any]:
+def _embedder(spec: Spec, reason: str, commercial: bool) -> dict[str, Any]:
     reads = [
         what for what, does in (("images", spec.reads_images), ("text", spec.reads_text)) if does
     ]
@@ -64,8 +69,19 @@ def _embedder(spec: Spec, reason: str) -> dict[str, Any]:
         "licence": spec.licence.id if spec.licence else "",
         "commercial": spec.licence.commercial if spec.licence else "",
         "revision": spec.revision,
-        "state": reason or "ready",
+        "state": (barred(spec) if commercial else "") or reason or "ready",
     }
+
+
+def barred(spec: Spec) -> str:
+    """What stands against commercial use of an embedder; empty where nothing does."""
+    if spec.licence is None:
+        return "not for commercial use: its licence is not known"
+    if spec.licence.commercial == "no":
+        return f"not for commercial use: {spec.licence.id}, {spec.licence.link}"
+    if spec.licence.commercial == "conditions":
+        return f"commercial use under conditions: {spec.licence.link}"
+    return ""
 
 
 def _index(spec: Spec, reason: str) -> dict[str, Any]:
