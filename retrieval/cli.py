@@ -26,6 +26,7 @@ COMMANDS = {
     "knobs": "knobs",
     "sweep": "sweep",
     "replay": "replay",
+    "train": "train",
     "verify": "verify",
 }
 """The module of each command."""

@@ -1,0 +1,138 @@
+"""Embedders that were trained here: a projection over another embedder's frozen vectors."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from retrieval import manifest
+from retrieval.embedders import EMBEDDERS, minilm
+from retrieval.embedders.base import Embedder
+from retrieval.errors import Damaged, LabError, NotReady
+from retrieval.runtime import paths
+from retrieval.runtime.disk import sha256
+from retrieval.types import Licence, Spec, Vectors
+
+TOLD, WEIGHTS = "trained.json", "projection.safetensors"
+LOG = logging.getLogger(__name__)
+
+
+def root() -> Path:
+    """The folder of everything that was trained here."""
+    return paths.cache() / "trained"
+
+
+def spec_of(folder: Path) -> Spec:
+    """The spec of a trained embedder, its files checked.
+
+    Raises:
+        Damaged: they differ from their manifest.
+    """
+    manifest.check(folder)
+    try:
+        told = json.loads((folder / TOLD).read_text("utf-8"))
+        licence = Licence(**told.pop("licence")) if told["licence"] else told.pop("licence")
+        needs, params = tuple(told.pop("needs")), tuple(told.pop("params").items())
+        return Spec(
+            target=f"{__name__}:Trained", licence=licence, needs=needs, params=params, **told
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{folder / TOLD} cannot be read ({error}); delete {folder}") from error
+
+
+def _specs() -> Iterator[Spec]:
+    try:
+        folders = sorted(each.parent for each in root().glob(f"*/{manifest.NAME}"))
+    except (OSError, LabError):  # no home folder, or one that may not be read
+        return
+    for folder in folders:
+        try:
+            yield spec_of(folder)
+        except Damaged as error:
+            LOG.warning("%s", error)
+
+
+def save(parent: Spec, name: str, by: str, gallery: str, weights: NDArray[np.float32]) -> Spec:
+    """Keep a projection as an embedder called ``PARENT+NAME``.
+
+    Args:
+        parent: whose vectors it was fitted on.
+        name: what to call it.
+        by: captions, which go to the space of its texts; or labels, which stay in its own.
+        gallery: on which it was fitted.
+        weights: (d, e).
+    """
+    from safetensors.numpy import save_file
+
+    folder = root() / f"{parent.name}+{name}"
+    with manifest.publish(folder, {"kind": "trained", "name": folder.name}) as beside:
+        save_file({"projection": np.ascontiguousarray(weights)}, beside / WEIGHTS)
+        digest = sha256(beside / WEIGHTS)[:16]
+        told = {
+            "name": folder.name,
+            "title": f"{parent.title} + {name}",
+            "family": "Trained here",
+            "dim": weights.shape[1],
+            "reads_text": by == "captions" or parent.reads_text,
+            "note": f"trained on {gallery} by its {by}",
+            "needs": [*parent.needs, "safetensors", *(minilm.NEEDS if by == "captions" else ())],
+            "install": f"{parent.install} safetensors",
+            "licence": asdict(parent.licence) if parent.licence else None,
+            "source": f"trained here on {gallery}",
+            "revision": f"{parent.revision} {digest}",
+            "preprocessing": parent.preprocessing,
+            "side": parent.side,
+            "params": {"parent": parent.name, "parent_revision": parent.revision, "by": by},
+        }
+        (beside / TOLD).write_text(json.dumps(told, indent=1), "utf-8")
+    return spec_of(folder)
+
+
+class Trained(Embedder):
+    """A parent's vectors through a projection.
+
+    Raises:
+        NotReady: the parent is another one than the projection was fitted on.
+        Damaged: the files differ from their manifest.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        from safetensors.numpy import load_file
+
+        folder = root() / spec.name
+        manifest.check(folder)
+        self._weights: NDArray[np.float32] = load_file(folder / WEIGHTS)["projection"]
+        parent = replace(EMBEDDERS.spec(spec.param("parent")), precision=spec.precision)
+        if parent.revision != spec.param("parent_revision"):
+            raise NotReady(f"{spec.name} was fitted on another {parent.name}; train it again")
+        self._parent = EMBEDDERS.load(parent)(parent)
+        self._by = spec.param("by")
+        own = self._by == "captions" and not parent.reads_text
+        self._minilm: Any = minilm.MiniLM(spec.precision) if own else None
+
+    def way(self, text: str | None) -> str:
+        """As its parent, or as MiniLM where the parent reads no text."""
+        if text is not None and self._minilm is not None:
+            return str(self._minilm.way(text))
+        return self._parent.way(text)
+
+    def _images(self, batch: Sequence[Image]) -> Vectors:
+        return np.asarray(self._parent.images(batch), np.float32) @ self._weights
+
+    def _texts(self, batch: Sequence[str]) -> Vectors:
+        if self._minilm is not None:
+            return np.asarray(self._minilm(batch), np.float32)
+        texts = np.asarray(self._parent.texts(batch), np.float32)
+        return texts if self._by == "captions" else texts @ self._weights
+
+
+SPECS = tuple(_specs())

@@ -1,0 +1,192 @@
+"""Projections, what they gain, and the embedders that they become."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.cli import main
+from retrieval.commands import train
+from retrieval.embedders import EMBEDDERS, trained
+from retrieval.embedders.base import unit
+from retrieval.errors import BadQuery, Damaged, NotReady, Stopped
+from retrieval.lab import Lab
+from retrieval.measure.metrics import NAMES
+from retrieval.train.folds import FOLDS, cross_validated, folds
+from retrieval.train.projection import Floats, Settings, fit, projected, started
+from retrieval.types import Rows
+from tests.fakes import BLIND, COLOUR, Colours
+
+QUICK = Settings(rounds=40, batch=64, rate=1e-2, pull=0)
+
+
+def pairs(rows: int, noise: float, seed: int = 0) -> tuple[Floats, Floats, Rows]:
+    """Pictures and texts that say the same in rotated spaces, under noise."""
+    draws = np.random.default_rng(seed)
+    meaning = draws.normal(size=(rows, 16))
+    turn = np.linalg.qr(draws.normal(size=(16, 16)))[0]
+    pictures = meaning @ turn + noise * draws.normal(size=(rows, 16))
+    return (
+        np.asarray(unit(pictures.astype(np.float32)), np.float32),
+        np.asarray(unit(meaning.astype(np.float32)), np.float32),
+        np.arange(rows),
+    )
+
+
+def test_what_can_be_learnt_is_learnt() -> None:
+    pictures, texts, groups = pairs(300, 0.3)
+    gain = cross_validated(pictures, groups, texts, texts, QUICK)
+    assert gain.proven()
+    found = gain.rows()["R@10"]
+    assert found["after"] > found["before"] + 0.3
+    assert found["low"] <= found["gain"] <= found["high"]
+
+
+def test_what_cannot_be_learnt_is_not_claimed() -> None:
+    pictures, _, groups = pairs(200, 0.3)
+    _, texts, _ = pairs(200, 0.3, seed=1)  # of other meanings
+    gain = cross_validated(pictures, groups, texts, texts, QUICK)
+    assert not gain.proven()
+
+
+def test_labels_are_contrasted_too() -> None:
+    draws = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 8)
+    kinds = draws.normal(size=(30, 24))
+    noise = draws.normal(size=(240, 24)) * np.array([0.1] * 12 + [3.0] * 12)
+    vectors = np.asarray(unit((kinds[groups] + noise).astype(np.float32)), np.float32)
+    assert cross_validated(vectors, groups, None, None, QUICK).proven()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_every_row_is_asked_once_by_a_fit_that_has_not_seen_it(apart: bool) -> None:
+    groups = np.repeat(np.arange(40), 3)
+    asked = []
+    for seen, held in folds(groups, 0, apart):
+        assert not set(seen) & set(held)
+        assert not (apart and set(groups[seen]) & set(groups[held]))
+        asked += held.tolist()
+    assert sorted(asked) == list(range(120))
+
+
+def test_it_starts_where_it_changes_nothing() -> None:
+    pictures, texts, _ = pairs(50, 0.3)
+    for given in (None, texts):
+        assert np.array_equal(projected(pictures, started(pictures, given)), unit(pictures))
+    assert started(pictures, texts[:, :4] + 0).shape == (16, 4)
+
+
+def test_the_same_seed_gives_the_same_projection() -> None:
+    pictures, texts, groups = pairs(80, 0.3)
+    first = fit(pictures, groups, texts, QUICK)
+    assert np.allclose(first, fit(pictures, groups, texts, QUICK), atol=1e-6)
+    assert not np.allclose(first, fit(pictures, groups, texts, Settings(rounds=40, batch=64, rate=1e-2, pull=0, seed=1)))
+
+
+def test_it_can_be_stopped() -> None:
+    pictures, texts, groups = pairs(80, 0.3)
+
+    def stop(done: int, total: int) -> None:
+        raise Stopped(f"{done} of {total}")
+
+    with pytest.raises(Stopped, match="1 of 40"):
+        fit(pictures, groups, texts, QUICK, stop)
+
+
+def test_too_few_groups_say_so() -> None:
+    pictures, texts, _ = pairs(9, 0.3)
+    with pytest.raises(BadQuery, match=f"9 groups are too few; {2 * FOLDS} are wanted"):
+        cross_validated(pictures, np.arange(9), texts, texts, QUICK)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(trained, "root", lambda: tmp_path / "trained")
+    monkeypatch.setitem(EMBEDDERS._specs, "colour", COLOUR)
+    monkeypatch.setitem(EMBEDDERS._specs, "blind", BLIND)
+    return tmp_path / "trained"
+
+
+TURN = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], dtype=np.float32)
+
+
+def test_a_trained_embedder_is_an_embedder_like_any_other(place: Path) -> None:
+    spec = trained.save(COLOUR, "turned", "labels", "colours", TURN)
+    assert spec.name == "colour+turned" and spec.family == "Trained here"
+    assert spec.reads_text and spec.dim == 3 and spec.licence == COLOUR.licence
+    made, parent = EMBEDDERS.load(spec)(spec), EMBEDDERS.load(COLOUR)(COLOUR)
+    batch = [Colours(5).image(row) for row in range(5)]
+    assert np.allclose(made.images(batch), parent.images(batch)[:, [1, 0, 2]])
+    assert np.allclose(made.texts(["red"]), parent.texts(["red"])[:, [1, 0, 2]])
+    assert [each.name for each in trained._specs()] == ["colour+turned"]
+
+
+def test_by_captions_the_texts_stay_where_they_are(place: Path) -> None:
+    spec = trained.save(COLOUR, "turned", "captions", "colours", TURN)
+    made, parent = EMBEDDERS.load(spec)(spec), EMBEDDERS.load(COLOUR)(COLOUR)
+    assert np.allclose(made.texts(["red"]), parent.texts(["red"]))
+
+
+def test_other_weights_are_another_revision(place: Path) -> None:
+    first = trained.save(COLOUR, "one", "labels", "colours", TURN)
+    second = trained.save(COLOUR, "one", "labels", "colours", TURN.T + 1)
+    assert first.revision != second.revision
+
+
+def test_another_parent_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    spec = trained.save(COLOUR, "turned", "labels", "colours", TURN)
+    monkeypatch.setitem(EMBEDDERS._specs, "colour", replace(COLOUR, revision="2"))
+    with pytest.raises(NotReady, match="fitted on another colour; train it again"):
+        EMBEDDERS.load(spec)(spec)
+
+
+def test_a_flipped_bit_is_noticed(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spec = trained.save(COLOUR, "turned", "labels", "colours", TURN)
+    file = place / "colour+turned" / trained.WEIGHTS
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(Damaged):
+        EMBEDDERS.load(spec)(spec)
+    assert list(trained._specs()) == []
+    assert "differs from its manifest" in caplog.text
+
+
+def test_the_command(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--gallery", "stamps", "--rounds", "2", "--cache", str(tmp_path / "cache")]
+    assert main(["train", *few, "--embedder", "conse-lite0", "--by", "labels", "--json"]) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert given["embedder"] == "conse-lite0+stamps" and given["rows"] == 785
+    assert set(given["gain"]) == set(NAMES)
+    assert (place / "conse-lite0+stamps").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--embedder", "phash"], "has no picture vectors to project"),
+        (["--embedder", "captions"], "has no picture vectors to project"),
+        (["--embedder", "conse-lite2", "--name", "../x"], "use up to 40 of a-z"),
+        (["--embedder", "conse-lite2", "--rounds", "0"], "must be 1 or more"),
+        (["--embedder", "conse-lite2", "--seed", "-1"], "from 0 to"),
+        (["--embedder", "nobody"], "no embedder is called 'nobody'"),
+    ],
+)
+def test_the_command_refuses(
+    asked: list[str], message: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--gallery", "stamps", *asked]) == 2
+    assert message in capsys.readouterr().err
+    assert not place.exists()
+
+
+def test_words_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = Lab(cache=tmp_path).gallery("stamps")
+    monkeypatch.setattr(gallery, "labels", lambda rows: [""] * len(rows))
+    with pytest.raises(BadQuery, match="stamps has no labels"):
+        train.grouped(gallery, "labels")
