@@ -24,13 +24,14 @@ def main() -> None:
     options = flags().parse_args()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from retrieval.cli import lab, sorry
+    from retrieval.cli import caching, lab, sorry
     from retrieval.errors import LabError
     from retrieval.ui.launch import serve
 
     host = options.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     try:
-        serve(lab(options), host, options.port)
+        with caching(options.cache):
+            serve(lab(options), host, options.port)
     except LabError as error:
         raise SystemExit(sorry(str(error), 2)) from None
 

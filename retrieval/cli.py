@@ -7,7 +7,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -52,10 +53,11 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         130 where it was stopped by Ctrl-C, 141 where nobody reads the answer.
     """
+    options = parser(*argv[:1]).parse_args(argv)
     try:
-        options = parser(*argv[:1]).parse_args(argv)
-        run: Callable[[Lab, argparse.Namespace], Any] = options.run
-        answer = run(lab(options), options)
+        with caching(options.cache):
+            run: Callable[[Lab, argparse.Namespace], Any] = options.run
+            answer = run(lab(options), options)
         say(json.dumps(answer, ensure_ascii=True) if options.json else options.show(answer))
     except LabError as error:
         return sorry(str(error), 2)
@@ -67,6 +69,20 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return sorry("stopped; the same command goes on from here", STOPPED)
     return 0
+
+
+@contextmanager
+def caching(folder: Path | None) -> Iterator[None]:
+    """Everything that is made goes into a folder while the block runs, the networks too."""
+    before = os.environ.get(VARIABLE)
+    if folder is not None:
+        os.environ[VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ.pop(VARIABLE)
+            os.environ.update({VARIABLE: before} if before is not None else {})
 
 
 def say(text: str) -> None:
@@ -85,8 +101,6 @@ def sorry(text: str, code: int) -> int:
 def lab(options: argparse.Namespace) -> Lab:
     """The lab that the options ask for."""
     folder = options.folder or os.environ.get("PARALLAX_FOLDER")
-    if options.cache:
-        os.environ[VARIABLE] = str(options.cache)  # the networks go there too
     return Lab(
         cache=options.cache,
         folder=Path(folder) if folder else None,

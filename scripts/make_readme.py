@@ -76,7 +76,10 @@ def tables() -> str:
     return "\n\n".join(
         [
             "## Galleries\n\n" + table(GALLERY, [gallery(each) for each in catalog.entries()]),
-            "## Embedders\n\n" + table(EMBEDDER, [embedder(each) for each in EMBEDDERS.specs()]),
+            "## Embedders\n\n"
+            + table(
+                EMBEDDER, [embedder(each) for each in EMBEDDERS.specs() if not each.param("parent")]
+            ),
             "## Indexes\n\n" + table(INDEX, [index(each) for each in INDEXES.specs()]),
         ]
     )

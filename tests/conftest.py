@@ -8,6 +8,7 @@ import pytest
 
 from retrieval.embedders import EMBEDDERS
 from retrieval.lab import Lab
+from retrieval.runtime import paths
 from tests.fakes import BLIND, COLOUR, Colours
 
 
@@ -20,3 +21,14 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     gallery = Colours(40)
     monkeypatch.setattr(made.catalog, "open", lambda name: gallery)
     return made
+
+
+@pytest.fixture
+def warm(tmp_path: Path) -> Path:
+    """A cache of a test's own, but with the networks that are converted already."""
+    networks = paths.cache() / "networks"
+    networks.mkdir(parents=True, exist_ok=True)
+    folder = tmp_path / "warm"
+    folder.mkdir()
+    (folder / "networks").symlink_to(networks.resolve())
+    return folder

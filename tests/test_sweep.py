@@ -173,30 +173,30 @@ def asked_for(*argv: str) -> Sequence[str]:
     return ["sweep", "--gallery", "stamps", *few, *argv]
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*asked_for("--json"), "--cache", str(tmp_path)]) == 0
+def test_the_command(warm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*asked_for("--json"), "--cache", str(warm)]) == 0
     given = json.loads(capsys.readouterr().out)
     assert [each["index"] for each in given["sweeps"]] == ["exact", "faiss-hnsw"]
     for each in given["sweeps"]:
         assert each["queries"] == "text" and each["count"] == 20
         assert each["points"] and each["front"]
-    assert len(list((tmp_path / "sweeps").rglob("points.json"))) == 2
+    assert len(list((warm / "sweeps").rglob("points.json"))) == 2
 
 
-def test_the_command_prints_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*asked_for("--csv"), "--cache", str(tmp_path)]) == 0
+def test_the_command_prints_csv(warm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*asked_for("--csv"), "--cache", str(warm)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("gallery,embedder,index,queries,k,knobs,recall")
     assert len(lines) == 1 + 1 + len(grid(INDEXES.spec("faiss-hnsw")))
 
 
 def test_the_command_where_none_reaches_the_target(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    warm: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*asked_for("--recall", "1.01"), "--cache", str(tmp_path)]) == 0
+    assert main([*asked_for("--recall", "1.01"), "--cache", str(warm)]) == 0
     assert capsys.readouterr().out.count("none reaches it") == 2
 
 
-def test_the_command_without_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*asked_for("--seconds", "0"), "--cache", str(tmp_path)]) == 2
+def test_the_command_without_time(warm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*asked_for("--seconds", "0"), "--cache", str(warm)]) == 2
     assert "nothing was measured" in capsys.readouterr().err

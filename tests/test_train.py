@@ -83,7 +83,10 @@ def test_the_same_seed_gives_the_same_projection() -> None:
     pictures, texts, groups = pairs(80, 0.3)
     first = fit(pictures, groups, texts, QUICK)
     assert np.allclose(first, fit(pictures, groups, texts, QUICK), atol=1e-6)
-    assert not np.allclose(first, fit(pictures, groups, texts, Settings(rounds=40, batch=64, rate=1e-2, pull=0, seed=1)))
+    assert not np.allclose(
+        first,
+        fit(pictures, groups, texts, Settings(rounds=40, batch=64, rate=1e-2, pull=0, seed=1)),
+    )
 
 
 def test_it_can_be_stopped() -> None:
@@ -157,8 +160,8 @@ def test_a_flipped_bit_is_noticed(place: Path, caplog: pytest.LogCaptureFixture)
     assert "differs from its manifest" in caplog.text
 
 
-def test_the_command(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    few = ["--gallery", "stamps", "--rounds", "2", "--cache", str(tmp_path / "cache")]
+def test_the_command(place: Path, warm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--gallery", "stamps", "--rounds", "2", "--cache", str(warm)]
     assert main(["train", *few, "--embedder", "conse-lite0", "--by", "labels", "--json"]) == 0
     given = json.loads(capsys.readouterr().out)
     assert given["embedder"] == "conse-lite0+stamps" and given["rows"] == 785

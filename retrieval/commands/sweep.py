@@ -14,11 +14,11 @@ from retrieval.commands.listing import table
 from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
+from retrieval.measure.rounds import COUNT, K, sweeps
 from retrieval.measure.sweep import Kind, Point, asked, cheapest, front, grid, sweep
-from retrieval.measure.sweeps import Sweep, Sweeps, key, made
+from retrieval.measure.sweeps import Sweep, key, made
 from retrieval.panel import Panel
 
-QUERIES = 200
 SECONDS = 60.0
 TARGET = 0.95
 COLUMNS = ("recall", "p50 ms", "p95 ms", "alone/s", "together/s")
@@ -31,10 +31,10 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--embedder", default="conse-lite2")
     command.add_argument("--index", action="append", help="default: all that fit the embedder")
     command.add_argument("--queries", choices=("text", "picture"), help="default: what it reads")
-    command.add_argument("--count", type=int, default=QUERIES, help="how many queries")
+    command.add_argument("--count", type=int, default=COUNT, help="how many queries")
     command.add_argument("--seconds", type=float, default=SECONDS, help="for each index, at most")
     command.add_argument("--recall", type=float, default=TARGET, help="the target")
-    command.add_argument("-k", type=int, default=10)
+    command.add_argument("-k", type=int, default=K)
     command.add_argument("--csv", action="store_true", help="print CSV")
     command.set_defaults(run=run, show=show)
     return [command]
@@ -74,11 +74,6 @@ def swept(lab: Lab, options: argparse.Namespace) -> Iterator[Sweep]:
                 sweeps(lab).save(done)
         if points:
             yield done
-
-
-def sweeps(lab: Lab) -> Sweeps:
-    """Where a lab keeps its sweeps."""
-    return Sweeps(lab.data / "sweeps", lab.cache / "sweeps")
 
 
 def plain(done: Sweep, target: float) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from retrieval import manifest
-from retrieval.commands.sweep import sweeps
 from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.gallery import embed
 from retrieval.errors import Damaged, LabError
 from retrieval.lab import Lab
+from retrieval.measure.rounds import sweeps
 from retrieval.store import Store, read_vectors, vectors_key
-from retrieval.types import Metric
+from retrieval.types import Metric, Spec
 
 SAMPLE = 8
 """Rows of each gallery that are embedded again."""
@@ -62,8 +62,13 @@ def shipping() -> list[str]:
     return [
         spec.name
         for spec in EMBEDDERS.specs()
-        if spec.install and not (spec.bytes or spec.key or spec.param("variable"))
+        if spec.install and not (spec.bytes or spec.key or made_here(spec))
     ]
+
+
+def made_here(spec: Spec) -> bool:
+    """Whether an embedder is the user's own: a folder that a variable names, or one trained."""
+    return bool(spec.param("variable") or spec.param("parent"))
 
 
 def _galleries(lab: Lab) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from retrieval.types import Rows, Vectors
 CHUNK = 256
 """Queries that are searched in one call."""
 Floats = NDArray[np.float64]
+Part = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -71,24 +73,49 @@ def loss(lab: Lab, gallery: Gallery, panel: Panel, task: Task, k: int) -> Loss:
     Raises:
         LabError: the embedder cannot read the queries, or the index cannot be built.
     """
-    asked = queries(lab, gallery, panel.embedder, task)
+    return whole(panel, k, list(parts(lab, gallery, panel, task, k)))
+
+
+def parts(
+    lab: Lab, gallery: Gallery, panel: Panel, task: Task, k: int, first: int = 0
+) -> Iterator[Part]:
+    """Whether queries are answered, ``CHUNK`` at a time: by exact search, and by the panel.
+
+    Args:
+        lab: what is loaded.
+        gallery: whose rows.
+        panel: which stack.
+        task: which queries.
+        k: how many pictures a person looks at.
+        first: the query to begin with.
+
+    Raises:
+        LabError: the embedder cannot read the queries, or the index cannot be built.
+    """
     exact = lab.index(gallery, Panel(panel.embedder, "exact")).index
     built = lab.index(gallery, panel).index
     tuned = query_knobs(built, panel)
-    return Loss(panel, k, _right(exact, {}, asked, task, k), _right(built, tuned, asked, task, k))
+    for at in range(first, len(task.rows), CHUNK):
+        part = slice(at, at + CHUNK)
+        asked = queries(lab, gallery, panel.embedder, task, part)
+        yield _right(exact, {}, asked, task, part, k), _right(built, tuned, asked, task, part, k)
 
 
-def _right(index: Index, knobs: dict[str, int], asked: Vectors, task: Task, k: int) -> Floats:
-    """Whether each query has a right picture among its first k, (q,)."""
+def whole(panel: Panel, k: int, given: Sequence[Part]) -> Loss:
+    """What all parts of a task make up."""
+    exact, found = zip(*given, strict=True)
+    return Loss(panel, k, np.concatenate(exact), np.concatenate(found))
+
+
+def _right(
+    index: Index, knobs: dict[str, int], asked: Vectors, task: Task, part: slice, k: int
+) -> Floats:
+    """Whether each query of a part has a right picture among its first k, (c,)."""
     alone = task.texts is None  # a picture is no answer to itself
-    parts = []
-    for first in range(0, len(asked), CHUNK):
-        part = slice(first, first + CHUNK)
-        with LANE, threads.every_core():
-            index.tune(**knobs)
-            rows, _ = index.search(asked[part], k + 1 if alone else k)
-        parts.append(_answered(rows, task, task.rows[part], alone, k))
-    return np.concatenate(parts).astype(np.float64)
+    with LANE, threads.every_core():
+        index.tune(**knobs)
+        rows, _ = index.search(asked, k + 1 if alone else k)
+    return _answered(rows, task, task.rows[part], alone, k).astype(np.float64)
 
 
 def _answered(rows: Rows, task: Task, own: Rows, alone: bool, k: int) -> NDArray[np.bool_]:

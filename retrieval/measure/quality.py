@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,26 +103,49 @@ def measure(lab: Lab, gallery: Gallery, embedder: str, task: Task) -> Quality:
     Raises:
         LabError: the embedder cannot read the queries, or is not ready.
     """
+    return whole(embedder, task, list(parts(lab, gallery, embedder, task)))
+
+
+def parts(
+    lab: Lab, gallery: Gallery, embedder: str, task: Task, first: int = 0
+) -> Iterator[Floats]:
+    """The metrics of a task's queries, ``CHUNK`` at a time, each (c, 6).
+
+    Args:
+        lab: what is loaded.
+        gallery: whose rows.
+        embedder: its name.
+        task: the queries.
+        first: the query to begin with.
+
+    Raises:
+        LabError: the embedder cannot read the queries, or is not ready.
+    """
     metric, alone = lab.spec(embedder).metric, task.texts is None
     comparable = _floats(lab.vectors(gallery, embedder), metric)
-    asked = _floats(queries(lab, gallery, embedder, task), metric)
-    parts = [
-        _chunk(asked[at : at + CHUNK], comparable, task, task.rows[at : at + CHUNK], alone)
-        for at in range(0, len(asked), CHUNK)
-    ]
-    values = np.concatenate(parts)
-    return Quality(embedder, task.name, values, *bootstrap.interval(values))
+    for at in range(first, len(task.rows), CHUNK):
+        part = slice(at, at + CHUNK)
+        asked = _floats(queries(lab, gallery, embedder, task, part), metric)
+        yield _chunk(asked, comparable, task, task.rows[part], alone)
 
 
-def queries(lab: Lab, gallery: Gallery, embedder: str, task: Task) -> Vectors:
-    """A task's queries in the space of an embedder, (q, width).
+def whole(embedder: str, task: Task, values: Sequence[Floats]) -> Quality:
+    """What all parts of a task make up."""
+    together = np.concatenate(values)
+    return Quality(embedder, task.name, together, *bootstrap.interval(together))
+
+
+def queries(
+    lab: Lab, gallery: Gallery, embedder: str, task: Task, part: slice = slice(None)
+) -> Vectors:
+    """A task's queries, or some of them, in the space of an embedder, (q, width).
 
     Raises:
         Unsupported: they are texts and it reads none.
     """
     if task.texts is None:
-        return lab.vectors(gallery, embedder)[task.rows]
-    return lab.embedder(embedder).texts(task.texts)
+        return lab.vectors(gallery, embedder)[task.rows[part]]
+    return lab.embedder(embedder).texts(task.texts[part])
 
 
 def _chunk(

@@ -47,14 +47,27 @@ def receipt(
         k: how many were asked for.
         results: one a panel, in any order.
     """
+    return of(lab, gallery, panels, told(query), k, results)
+
+
+def of(
+    lab: Lab,
+    gallery: Gallery,
+    panels: Sequence[Panel],
+    asked: Mapping[str, Any],
+    k: int,
+    results: Sequence[Result],
+    at: datetime | None = None,
+) -> Receipt:
+    """As ``receipt``, of a query that ``told`` has written down, and of a time that has passed."""
     ordered = sorted(results, key=lambda result: result.position)
     return {
         "format": FORMAT,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": (at or datetime.now(UTC)).isoformat(timespec="seconds"),
         "machine": machine(),
         **manifest.recorded(),
         "gallery": {"name": gallery.name, "revision": gallery.revision},
-        "query": _query(query),
+        "query": dict(asked),
         "k": k,
         "panels": [
             _panel(lab, gallery, panel, result)
@@ -63,14 +76,15 @@ def receipt(
     }
 
 
-def _query(query: Query) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def told(query: Query) -> dict[str, Any]:
+    """A query as a receipt has it: a picture by its SHA-256."""
+    every: dict[str, Any] = {
         "text": query.text,
         "row": query.row,
         "image_sha256": hashlib.sha256(query.image).hexdigest() if query.image else None,
         "crop": list(query.crop) if query.crop else None,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in every.items() if value is not None}
 
 
 def _panel(lab: Lab, gallery: Gallery, panel: Panel, result: Result) -> dict[str, Any]:

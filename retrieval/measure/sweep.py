@@ -90,18 +90,25 @@ def asked(
     """
     if count < 1:
         raise BadQuery(f"{count} queries are asked for; give 1 at least")
-    captions = gallery.captions(range(len(gallery)))
-    rows = np.array([at for at, words in enumerate(captions) if words or kind == "picture"])
+    rows = askable(gallery, kind)
     if not len(rows):
         raise BadQuery(f"{gallery.name} has no captions to ask with; ask with pictures")
     drawn = np.random.default_rng(seed).permutation(rows)[:count]
     stored = lab.vectors(gallery, embedder)
     if kind == "text":
-        vectors = lab.embedder(embedder).texts([captions[row] for row in drawn])
+        vectors = lab.embedder(embedder).texts(gallery.captions(drawn.tolist()))
     else:
         vectors = stored[drawn]
     exact = lab.index(gallery, Panel(embedder, "exact")).index
     return Asked(vectors, exact.search(vectors, k)[1], stored, kind, k)
+
+
+def askable(gallery: Gallery, kind: Kind) -> NDArray[np.int64]:
+    """The rows that can be asked with: all pictures, or those with a caption."""
+    if kind == "picture":
+        return np.arange(len(gallery))
+    captions = gallery.captions(range(len(gallery)))
+    return np.array([at for at, words in enumerate(captions) if words], dtype=np.int64)
 
 
 def grid(spec: Spec) -> list[dict[str, int]]:

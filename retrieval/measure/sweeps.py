@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from retrieval import manifest
 from retrieval.errors import Damaged
 from retrieval.galleries.base import Gallery
 from retrieval.indexes.base import Index
-from retrieval.measure.sweep import Asked, Point
+from retrieval.measure.sweep import Asked, Kind, Point
 from retrieval.runtime.machine import machine
 from retrieval.store import Built, Key, index_key, vectors_key
 from retrieval.types import Spec
@@ -49,20 +49,28 @@ class Sweep:
 
 def key(gallery: Gallery, spec: Spec, index: Index, asked: Asked) -> Key:
     """All that decides a sweep of an index over a gallery's vectors by an embedder."""
-    whole = index_key(vectors_key(gallery, spec), index.spec, index.knobs)
-    return {
-        **whole,
-        "kind": "sweep",
-        "queries": asked.kind,
-        "k": asked.k,
-        "count": len(asked.vectors),
-    }
+    built = index_key(vectors_key(gallery, spec), index.spec, index.knobs)
+    return of(built, asked.kind, asked.k, len(asked.vectors))
+
+
+def of(index: Key, kind: Kind, k: int, count: int) -> Key:
+    """All that decides a sweep of an index that need not be here, by the index's own key."""
+    return {**index, "kind": "sweep", "queries": kind, "k": k, "count": count}
 
 
 def made(key: Key, points: Sequence[Point], built: Built) -> Sweep:
     """A sweep of here and now."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Sweep(key, tuple(points), built.index.nbytes(), built.seconds, machine(), now)
+
+
+def merged(old: Sweep | None, new: Sweep) -> Sweep:
+    """A sweep of here with what an older one of here has beside it."""
+    if old is None or not old.here:
+        return new
+    again = [point.knobs for point in new.points]
+    kept = [point for point in old.points if point.knobs not in again]
+    return replace(new, points=(*kept, *new.points))
 
 
 class Sweeps:

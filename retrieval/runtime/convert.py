@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,16 @@ def _found(folder: Path) -> tuple[Path, Path] | None:
     return (graph, weights) if whole else None
 
 
+_CONVERTING = threading.Lock()  # torch's tracing and Python's warnings are for all threads at once
+
+
 def _convert_locked(recipe: Recipe, folder: Path) -> None:
     """Convert unless another process did so while this one waited."""
     import filelock
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock"):
+        with _CONVERTING, filelock.FileLock(folder / ".lock"):
             if _found(folder) is None:
                 _convert(recipe, folder)
     except OSError as error:
