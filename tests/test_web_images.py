@@ -90,7 +90,7 @@ def test_a_picture_is_found_in_any_format(web: Served, owl: Image.Image, name: s
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
     page = web.stream([{"address": "?k=3&panel=efficientnet-lite0%40exact", "file": file}])
     assert page.said == []
-    assert f'src="thumb/stamps/{OWL}"' in page.data[1].partition("</li>")[0]
+    assert f'src="thumb/stamps/{OWL}?v=' in page.data[1].partition("</li>")[0]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
