@@ -1,0 +1,124 @@
+"""HNSW by Qdrant: ``qdrant-edge``, the engine of the server in process."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval.errors import LabError
+from retrieval.indexes.archive import Archived, Found
+from retrieval.runtime import threads
+from retrieval.types import Knob, Spec, Vectors
+
+PART = 10_000
+"""Points that are handed over at once."""
+INDEXED_FROM = 1
+"""Kilobytes of vectors from which on they get a graph; below, all are compared."""
+SPECS = (
+    Spec(
+        name="qdrant-hnsw",
+        title="Qdrant HNSW (in process)",
+        target="retrieval.indexes.qdrant:Hnsw",
+        family="Qdrant",
+        knobs=(
+            Knob(
+                name="hnsw_ef",
+                low=1,
+                high=512,
+                default=64,
+                when="query",
+                unit="candidates",
+                help="Candidates kept while walking the graph; below k it counts as k.",
+            ),
+            Knob(
+                name="m",
+                low=4,
+                high=64,
+                default=16,
+                when="build",
+                unit="links",
+                help="Links of a vector in each layer, twice as many in the lowest.",
+            ),
+            Knob(
+                name="ef_construct",
+                low=8,
+                high=512,
+                default=100,
+                when="build",
+                unit="candidates",
+                help="Candidates kept while a vector's links are chosen.",
+            ),
+        ),
+        needs=("qdrant_edge",),
+        install="pip install qdrant-edge-py",
+    ),
+)
+
+
+@cache
+def library() -> Any:
+    """The engine's module, imported by name: it need not be installed."""
+    return importlib.import_module("qdrant_edge")
+
+
+class Hnsw(Archived):
+    """``EdgeShard`` by inner product, one segment, one thread a query."""
+
+    def _answers(self, engine: Any, queries: Vectors, k: int) -> Iterator[Found]:
+        qdrant = library()
+        params = qdrant.SearchParams(hnsw_ef=self.knobs["hnsw_ef"])
+        for query in queries.tolist():
+            near = qdrant.Query.Nearest(query)
+            found = engine.query(qdrant.QueryRequest(limit=k, query=near, params=params))
+            yield [point.id for point in found], [point.score for point in found]
+
+    def _filled(self, folder: Path, vectors: Vectors) -> Any:
+        qdrant = library()
+        engine = qdrant.EdgeShard.create(str(folder), self._config())
+        for start in range(0, len(vectors), PART):
+            part = enumerate(vectors[start : start + PART].tolist(), start)
+            points = [qdrant.Point(row, vector) for row, vector in part]
+            engine.update(qdrant.UpdateOperation.upsert_points(points))
+        engine.optimize()
+        engine.flush()
+        held = engine.info()
+        if held.indexed_vectors_count < self.count and vectors.nbytes > INDEXED_FROM << 10:
+            raise LabError(
+                f"{self.spec.title} has a graph of {held.indexed_vectors_count} of {self.count} "
+                "vectors; take another index"
+            )
+        return engine
+
+    def _config(self) -> Any:
+        qdrant = library()
+        return qdrant.EdgeConfig(
+            vectors=qdrant.EdgeVectorParams(size=self.width, distance=qdrant.Distance.Dot),
+            hnsw_config=qdrant.HnswIndexConfig(
+                m=self.knobs["m"],
+                ef_construct=self.knobs["ef_construct"],
+                full_scan_threshold=0,  # it would compare all of a small gallery
+                max_indexing_threads=threads.cores(),
+            ),
+            optimizers=qdrant.EdgeOptimizersConfig(
+                default_segment_number=1,
+                indexing_threshold=INDEXED_FROM,
+                max_segment_size=1 << 40,
+            ),
+            max_search_threads=1,
+            wal_enabled=False,  # it is whole once it is flushed, and nothing changes it then
+        )
+
+    def _opened(self, folder: Path) -> Any:
+        return library().EdgeShard.load(str(folder), self._config())
+
+    def _count(self, engine: Any) -> int:
+        return int(engine.info().points_count)
+
+    def _sample(self, engine: Any, rows: list[int]) -> Vectors:
+        found = {each.id: each.vector for each in engine.retrieve(rows, False, True)}
+        return np.array([found[row] for row in rows], dtype=np.float32)
