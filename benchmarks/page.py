@@ -20,7 +20,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 TARGET = Target("<=", 1.5)
 ADDRESS = f"?gallery={GALLERY}&k={K}&panel=conse-lite2%40exact"
 SHOWN = """([button, images, wanted]) => new Promise((done, fail) => {
-  const row = (image) => image.src.split("/").pop().split(".")[0];
+  const row = (image) => image.src.split("/").pop().split(/[.?]/)[0];
   const start = performance.now();
   const watch = new MutationObserver(() => {
     const found = [...document.querySelectorAll(images)];

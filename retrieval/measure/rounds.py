@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from retrieval.errors import LabError
+from retrieval.errors import Damaged, LabError, NotReady
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure.sweep import Asked, Kind, Point, askable, asked, grid, measured
@@ -145,11 +145,21 @@ class Running:
         return Step(name, point)
 
     def keep(self) -> None:
-        """Store what was measured beside what was known."""
+        """Store what was measured beside what was known.
+
+        Raises:
+            NotReady: the cache cannot be written.
+        """
         for name, points in self.points.items():
             built = self.built[name]
             key = sweep_key(self.job.gallery, self.job.embedder, built.index, self.queries)
-            self.store.save(merged(self.store.find(key), made(key, points, built)))
+            try:
+                self.store.save(merged(self._stored(key), made(key, points, built)))
+            except OSError as error:
+                raise NotReady(
+                    f"what was measured cannot be kept in {self.store.cache.name}: "
+                    f"{error.strerror}; make room there, or allow writing"
+                ) from error
 
     def _index(self, name: str) -> Built:
         if name not in self.built:
@@ -162,8 +172,15 @@ class Running:
         return Step(name, None, problem)
 
     def _known(self, spec: Spec) -> list[dict[str, int]]:
-        found: Sweep | None = self.store.find(self.job.key(spec))
+        found = self._stored(self.job.key(spec))
         return [point.knobs for point in found.points] if found and found.here else []
+
+    def _stored(self, key: Key) -> Sweep | None:
+        """What is known already; a damaged sweep is measured anew."""
+        try:
+            return self.store.find(key)
+        except Damaged:
+            return None
 
 
 def _default(spec: Spec) -> dict[str, int]:

@@ -16,11 +16,13 @@ from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.panel import Panel
+from retrieval.query import Query
 from retrieval.types import Result
 from retrieval.ui.address import PANELS, Address
 from retrieval.ui.arrivals import batches
 from retrieval.ui.examples import texts
 from retrieval.ui.figures import escape
+from retrieval.ui.kept import Kept
 from retrieval.ui.menu import Menu
 from retrieval.ui.panel import LETTERS, View, draw
 from retrieval.ui.percentiles import Latest, Percentiles
@@ -50,6 +52,7 @@ class Answers:
         self.lab = lab
         self.menu = menu or Menu(lab, EMBEDDERS.specs(), INDEXES.specs())
         self.latest = Latest()
+        self.kept = Kept(lab)
 
     @property
     def start(self) -> Address:
@@ -83,8 +86,9 @@ class Answers:
         settled = [self.menu.fit(panel) for panel in address.panels]
         panels = tuple(panel for panel, _ in settled)
         notes = [note for _, note in settled]
-        drawing = Drawing(self, replace(address, panels=panels), gallery, notes, asked)
-        results = self.lab.compare(address.gallery, panels, address.query(image), address.k)
+        query = address.query(image)
+        drawing = Drawing(self, replace(address, panels=panels), gallery, notes, asked, query)
+        results = self.lab.compare(address.gallery, panels, query, address.k)
         with closing(batches(results, LOOK)) as arrived:
             for batch in arrived:
                 for result in batch:
@@ -103,6 +107,7 @@ class Drawing:
         gallery: of which pictures.
         notes: what was changed in each panel.
         asked: the page's own number of this query, given back to it.
+        query: what the panels were asked.
     """
 
     def __init__(
@@ -112,12 +117,14 @@ class Drawing:
         gallery: Gallery,
         notes: list[str],
         asked: int,
+        query: Query,
     ) -> None:
         self.answers = answers
         self.address = address
         self.gallery = gallery
         self.notes = notes
         self.asked = asked
+        self.query = query
         self.results: list[Result | None] = [None] * len(address.panels)
         self.latest: dict[int, Percentiles] = {}
         self.drawn: list[Result | Waiting | None] = [None] * len(address.panels)
@@ -144,7 +151,9 @@ class Drawing:
             f"{LETTERS[at]} · {self._title(panel)}" for at, panel in enumerate(self.address.panels)
         ]
         under = chart(titles, self.results) + credit(self.gallery)
-        above = over(self.address, self.gallery, self.results, self.asked)
+        results = [result for result in self.results if result]
+        receipt = self.answers.kept.add(self.address, self.gallery, self.query, results)
+        above = over(self.address, self.gallery, self.results, self.asked, receipt)
         return [above, *self._filled(panels), under]
 
     def _changed(self, position: int) -> Any:

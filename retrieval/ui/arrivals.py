@@ -6,15 +6,15 @@ import time
 from collections.abc import Generator, Iterator
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-
-from retrieval.types import Result
+from typing import TypeVar
 
 NAME = "arrivals"
 """What the thread that reads is called."""
-Item = Result | BaseException | None
+T = TypeVar("T")
+Box = SimpleQueue[T | BaseException | None]
 
 
-def batches(results: Iterator[Result], every: float) -> Generator[list[Result]]:
+def batches(results: Iterator[T], every: float) -> Generator[list[T]]:
     """What has arrived since the last look, and at once when all has.
 
     Closing it leaves nothing behind: the reader ends with what it is waiting for, and
@@ -27,7 +27,7 @@ def batches(results: Iterator[Result], every: float) -> Generator[list[Result]]:
     Raises:
         BaseException: whatever the results raise.
     """
-    box: SimpleQueue[Item] = SimpleQueue()
+    box: Box[T] = SimpleQueue()
     left = Event()
     Thread(target=_read, args=(results, box, left), name=NAME, daemon=True).start()
     try:
@@ -39,8 +39,8 @@ def batches(results: Iterator[Result], every: float) -> Generator[list[Result]]:
         left.set()
 
 
-def _batch(box: SimpleQueue[Item], until: float) -> tuple[list[Result], bool]:
-    batch: list[Result] = []
+def _batch(box: Box[T], until: float) -> tuple[list[T], bool]:
+    batch: list[T] = []
     while (rest := until - time.monotonic()) > 0:
         try:
             item = box.get(timeout=rest)
@@ -54,7 +54,7 @@ def _batch(box: SimpleQueue[Item], until: float) -> tuple[list[Result], bool]:
     return batch, False
 
 
-def _read(results: Iterator[Result], box: SimpleQueue[Item], left: Event) -> None:
+def _read(results: Iterator[T], box: Box[T], left: Event) -> None:
     try:
         for result in results:
             if left.is_set():

@@ -15,6 +15,7 @@ from retrieval.lab import Lab
 from retrieval.ui.answers import Answers
 from retrieval.ui.page import build
 from retrieval.ui.routes import routes
+from retrieval.ui.tabs import tabs
 from retrieval.ui.theme import theme
 from retrieval.ui.uploads import LARGEST
 
@@ -56,13 +57,15 @@ def start(answers: Answers, host: str, port: int | None = None, quiet: bool = Fa
         quiet: say nothing on the terminal.
     """
     page = build(answers)
+    given = arguments(answers.lab)
+    given["app_kwargs"]["routes"] += tabs(answers)
     page.queue(api_open=False, max_size=WAITING)
     page.launch(
         server_name=host,
         server_port=port,
         prevent_thread_lock=True,
         quiet=quiet,
-        **arguments(answers.lab),
+        **given,
     )
     if page.mcp_server_obj is None:
         raise NotReady(f"the MCP server did not start: {page.mcp_error}; pip install 'gradio[mcp]'")

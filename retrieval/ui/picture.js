@@ -32,6 +32,7 @@ async function give(file) {
     state.file = { path };
     state.url = URL.createObjectURL(file);
     chipped(state.url);
+    if (views.tab !== "search") open("search");
     ask();
   } catch (error) {
     say.textContent = `The upload failed: ${error.message ?? error}. Try again.`;

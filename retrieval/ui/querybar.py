@@ -36,15 +36,29 @@ def head(galleries: Sequence[tuple[Entry, State]], space: str) -> str:
     )
 
 
-def over(address: Address, gallery: Gallery, results: Sequence[Result | None], asked: int) -> str:
-    """Examples, what was asked, what came out; it carries the address for the script."""
+def over(
+    address: Address,
+    gallery: Gallery,
+    results: Sequence[Result | None],
+    asked: int,
+    receipt: str,
+) -> str:
+    """Examples, what was asked, what came out; it carries the address for the script.
+
+    Args:
+        address: what was asked.
+        gallery: of which pictures.
+        results: one a panel.
+        asked: the page's own number of the query.
+        receipt: by which the result's receipt is asked for.
+    """
     return (
         f'<div class="over" data-address="{escape(str(address))}" data-asked="{asked}"'
         f' data-licence="{escape(gallery.licence.id)}" data-version="{escape(version(gallery))}"'
         f' data-panels="{len(address.panels)}">'
         f"{_tries(gallery)}"
         f'<div class="said"><p class="verdict" role="status">{_verdict(address, gallery, results)}'
-        f"</p>{_switches(address, results)}</div></div>"
+        f"</p>{_switches(address, results, receipt)}</div></div>"
     )
 
 
@@ -89,14 +103,16 @@ def _tries(gallery: Gallery) -> str:
     return f'<nav class="tries" aria-label="Examples"><span>Try</span>{texts}{pictures}</nav>'
 
 
-def _switches(address: Address, results: Sequence[Result | None]) -> str:
+def _switches(address: Address, results: Sequence[Result | None], receipt: str) -> str:
     lost = sum(len(result.missed) for result in results if result)
     word = f"Show {lost} missed" if lost else "None missed"
     add = '<button type="button" data-add>+ Panel</button>' if len(address.panels) < PANELS else ""
     return (
         '<div class="switches"><label class="switch"><input type="checkbox" data-missed'
         f"{' checked' if address.missed else ''}{'' if lost else ' disabled'}>{word}</label>"
-        f'<button type="button" id="knobs">Settings</button>{add}</div>'
+        f'<button type="button" id="knobs">Settings</button>'
+        f'<button type="button" data-receipt="{escape(receipt)}" title="All that this result'
+        f' came of, as JSON that can be run again">Receipt</button>{add}</div>'
     )
 
 

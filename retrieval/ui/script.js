@@ -7,8 +7,8 @@ const on = (target, names, run) =>
   names.split(" ").forEach((name) => target.addEventListener(name, run, { signal: stop.signal }));
 const [text, gallery, k, chip, say] = ["text", "gallery", "k", "chip", "say"].map((id) => find(`#${id}`, element));
 // asked: number of the latest query; sent: of the one that the server has, none where it has
-// answered; stopping: it was told to give way; panels: what the user wants, ahead of what is drawn
-const state = { asked: 0, sent: 0, since: 0, stopping: false, panels: [], row: null, file: null, url: "", crop: null };
+// answered; timer, stopping: it will be, it was told to give way; panels: what the user wants, ahead of what is drawn
+const state = { asked: 0, sent: 0, since: 0, stopping: false, timer: 0, panels: [], row: null, file: null, url: "", crop: null };
 const SLOW = 400; // milliseconds after which a query gives way to the next
 
 // --- the address ---------------------------------------------------------------------------
@@ -25,10 +25,10 @@ function address() {
 
 function remember(query) {
   const kept = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith("__"));
-  const params = new URLSearchParams([...new URLSearchParams(query), ...kept]);
+  const params = new URLSearchParams([...new URLSearchParams(query), ...view(), ...kept]);
   history.replaceState(null, "", `${location.pathname}?${params}`);
   if (find("#ask").dataset.space && parent !== window)
-    parent.postMessage({ queryString: query.slice(1), hash: "" }, "https://huggingface.co");
+    parent.postMessage({ queryString: String(params), hash: "" }, "https://huggingface.co");
 }
 
 function ask() {
@@ -36,9 +36,15 @@ function ask() {
   say.textContent = "";
   all(".panel").forEach((panel) => panel.setAttribute("aria-busy", "true"));
   props.value = { address: address(), file: state.file, asked: state.asked };
-  if (state.stopping) return; // it goes out once the slow one has given way
-  state.stopping = state.sent === 0 || (state.sent && performance.now() - state.since > SLOW);
-  trigger(state.stopping ? "stop" : "submit");
+  if (state.stopping || state.timer) return; // it goes out once the one before is done or gives way
+  if (state.sent === null) return void trigger("submit");
+  const left = state.sent === 0 ? 0 : SLOW - (performance.now() - state.since);
+  state.timer = setTimeout(giveWay, Math.max(0, left));
+}
+
+function giveWay() {
+  Object.assign(state, { timer: 0, stopping: true });
+  trigger("stop");
 }
 
 // --- what came back ------------------------------------------------------------------------
@@ -105,7 +111,11 @@ window.parallax = {
   drawn,
   sent: () => Object.assign(state, { sent: state.asked, since: performance.now() }),
   settled: () => {
-    if (state.stopping) return void ((state.stopping = false), (state.sent = null), trigger("submit"));
+    if (state.stopping || state.timer) {
+      clearTimeout(state.timer);
+      Object.assign(state, { timer: 0, stopping: false, sent: null });
+      return void trigger("submit");
+    }
     if (state.sent !== state.asked) return; // the next query is on its way
     state.sent = null;
     all(".panel").forEach((panel) => panel.removeAttribute("aria-busy"));
@@ -200,19 +210,23 @@ on(find("#ask"), "submit", (event) => {
 });
 
 // --- copying the address -------------------------------------------------------------------
-async function copy(button) {
+function link(query) {
   const space = find("#ask").dataset.space;
   const framed = space && parent !== window;
-  const link = framed ? `https://huggingface.co/spaces/${space}${location.search}` : location.href;
+  return framed ? `https://huggingface.co/spaces/${space}${query}` : `${location.origin}${location.pathname}${query}`;
+}
+
+async function copy(button) {
+  const whole = link(location.search);
   const said = state.file ? "Copied, without your picture" : "Copied";
   try {
-    await navigator.clipboard.writeText(link);
+    await navigator.clipboard.writeText(whole);
     say.textContent = said;
   } catch {
-    const field = Object.assign(document.createElement("textarea"), { value: link });
+    const field = Object.assign(document.createElement("textarea"), { value: whole });
     document.body.append(field);
     field.select();
-    say.textContent = document.execCommand("copy") ? said : link;
+    say.textContent = document.execCommand("copy") ? said : whole;
     field.remove();
   }
   button.focus();

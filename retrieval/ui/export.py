@@ -1,0 +1,72 @@
+"""Sweeps to take away, with the licences of what they are about."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from retrieval.measure.rounds import Job, K
+from retrieval.types import Licence
+from retrieval.ui.curves import Curve
+
+FIGURES = ("recall", "p50", "p95", "p99", "alone", "together")
+HEAD = ("gallery", "embedder", "index", "queries", "k", "knobs", *FIGURES)
+TAIL = ("nbytes", "build_s", "machine", "at", "gallery_licence", "weights_licence")
+
+
+def as_json(job: Job, curves: Sequence[Curve]) -> dict[str, Any]:
+    """Every stored setting, its machine and its day."""
+    return {
+        "gallery": job.gallery.name,
+        "gallery_revision": job.gallery.revision,
+        "embedder": job.embedder.name,
+        "queries": job.kind,
+        "k": K,
+        "units": {"p50": "ms", "p95": "ms", "p99": "ms", "alone": "1/s", "together": "1/s"},
+        "licences": {"gallery": licence(job.gallery.licence), "weights": _weights(job)},
+        "source": job.gallery.source,
+        "sweeps": [
+            {
+                "index": curve.spec.name,
+                "nbytes": curve.sweep.nbytes,
+                "build_s": curve.sweep.build_s,
+                "machine": curve.sweep.machine,
+                "at": curve.sweep.at,
+                "points": [asdict(point) for point in curve.points],
+            }
+            for curve in curves
+            if curve.sweep
+        ],
+    }
+
+
+def as_csv(job: Job, curves: Sequence[Curve]) -> str:
+    """A line a setting; the licences stand in each, so that no reader stumbles on a comment."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*HEAD, *TAIL])
+    for curve in curves:
+        if curve.sweep is None:
+            continue
+        sweep = curve.sweep
+        tail = [sweep.nbytes, sweep.build_s, sweep.machine, sweep.at]
+        licences = [licence(job.gallery.licence), _weights(job)]
+        for point in curve.points:
+            knobs = "&".join(f"{name}={value}" for name, value in point.knobs.items())
+            head = [job.gallery.name, job.embedder.name, curve.spec.name, job.kind, K, knobs]
+            figures = [getattr(point, name) for name in FIGURES]
+            writer.writerow([*head, *figures, *tail, *licences])
+    return out.getvalue()
+
+
+def licence(given: Licence) -> str:
+    """In words, such as ``GPL-2.0-or-later (on conditions), LINK``."""
+    use = {"yes": "", "no": " (no commercial use)", "conditions": " (on conditions)"}
+    return f"{given.id}{use[given.commercial]}, {given.link}"
+
+
+def _weights(job: Job) -> str:
+    return licence(job.embedder.licence) if job.embedder.licence else "none needed"

@@ -1,0 +1,141 @@
+"""The tab of quality: how well embedders find what belongs together, and what is lost where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from retrieval.errors import BadQuery
+from retrieval.galleries.base import Gallery
+from retrieval.panel import Panel
+from retrieval.ui import fields
+from retrieval.ui.address import PANELS
+from retrieval.ui.answers import Answers
+from retrieval.ui.arrivals import batches
+from retrieval.ui.figures import escape
+from retrieval.ui.ratings import Progress, Rating, Ratings, asked
+from retrieval.ui.splits import splits
+from retrieval.ui.tables import rated
+from retrieval.ui.turn import LONGEST, SLICE, budget, turn
+
+LOOK = 0.5
+Pieces = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the tab shows.
+
+    Attributes:
+        gallery: whose pictures.
+        panels: those of the search.
+        ratings: each task by each embedder and panel.
+    """
+
+    gallery: Gallery
+    panels: tuple[Panel, ...]
+    ratings: list[Rating]
+
+
+class QualityTab:
+    """Draws the tab, and measures for it.
+
+    Args:
+        answers: whose lab and menu.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        self.lab = answers.lab
+        self.menu = answers.menu
+        self.start = answers.start
+        self.ratings = Ratings(answers.lab)
+
+    def choice(self, given: object) -> Choice:
+        """What was asked for, checked.
+
+        Raises:
+            LabError: a part of it is unknown, or of another form; or nothing can be asked.
+        """
+        sent = fields.mapping(given)
+        gallery = self.lab.gallery(fields.text(sent, "gallery", self.start.gallery))
+        if not asked(gallery):
+            raise BadQuery(
+                f"{gallery.title} has neither captions nor labels to measure by; "
+                "choose another gallery"
+            )
+        texts = fields.texts(sent, "panels", PANELS)
+        panels = [self.menu.fit(Panel.parse(each))[0] for each in dict.fromkeys(texts)]
+        names = [
+            spec.name for spec in self.menu.embedders if self.menu.state(spec.name).kind == "ready"
+        ]
+        return Choice(gallery, tuple(panels), self.ratings.of(gallery, names, panels))
+
+    def draw(self, given: object) -> Pieces:
+        """The whole tab, from what was measured in this process.
+
+        Raises:
+            LabError: it cannot be shown, in one sentence.
+        """
+        choice = self.choice(given)
+        return {"head": self._head(choice), **self.pieces(choice)}
+
+    def measure(self, given: object) -> Iterator[Pieces]:
+        """Measure what is missing, telling how far it is.
+
+        Yields:
+            What has changed; what was measured stays when this is closed.
+
+        Raises:
+            LabError: it cannot be measured, in one sentence.
+        """
+        sent = fields.mapping(given)
+        most = SLICE if self.lab.public else LONGEST
+        seconds = budget(self.lab, fields.number(sent, "seconds", 1, LONGEST, most))
+        choice = self.choice(sent)
+        finished = -1
+        with closing(batches(self._steps(choice, seconds), LOOK)) as arrived:
+            for batch in arrived:
+                now = sum(each.finished for each in choice.ratings)
+                yield {
+                    "say": self._said(batch[-1]) if batch else "",
+                    **(self.pieces(choice) if now != finished else {}),
+                }
+                finished = now
+        left = sum(not each.finished for each in choice.ratings)
+        said = "Press again to go on; what was measured is kept." if left else "All measured."
+        yield {"head": self._head(choice), "say": said, **self.pieces(choice)}
+
+    def pieces(self, choice: Choice) -> Pieces:
+        """The tables of each task, and the bars of what is lost where."""
+        by_task: dict[str, list[Rating]] = {}
+        for each in choice.ratings:
+            by_task.setdefault(each.task.name, []).append(each)
+        return {
+            "plot": "".join(
+                rated(
+                    choice.gallery, name, [each for each in some if each.panel is None], self.menu
+                )
+                for name, some in by_task.items()
+            ),
+            "table": splits(by_task, self.menu),
+        }
+
+    def _steps(self, choice: Choice, seconds: float) -> Iterator[Progress]:
+        with turn(), closing(self.ratings.measure(choice.gallery, choice.ratings, seconds)) as all_:
+            yield from all_
+
+    def _said(self, progress: Progress) -> str:
+        return f"{progress.what}: {progress.done:,} of {progress.total:,} queries"
+
+    def _head(self, choice: Choice) -> str:
+        left = sum(each.total - each.done for each in choice.ratings if not each.finished)
+        what = f"{left:,} queries to measure" if left else "Everything here is measured"
+        off = "" if left else " disabled"
+        slices = f", {SLICE:g} s at a time" if self.lab.public and left else ""
+        return (
+            f'<p class="lead">How well each embedder finds what belongs together in '
+            f"{escape(choice.gallery.title)}. {what}{slices}.</p>"
+            f'<button type="button" class="primary" data-measure{off}>Measure here</button>'
+            '<button type="button" class="plain" data-halt hidden>Stop</button>'
+        )

@@ -1,0 +1,186 @@
+"""Quality and losses of a gallery, some queries at a time, kept while the process lives."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from threading import Lock
+
+from retrieval.commands.evaluate import MINE, can, tasks
+from retrieval.errors import LabError
+from retrieval.galleries.base import Gallery
+from retrieval.lab import Lab
+from retrieval.measure import losses, quality
+from retrieval.measure.losses import Loss
+from retrieval.measure.quality import Floats, Quality, Task
+from retrieval.panel import Panel
+
+LOG = logging.getLogger(__name__)
+K = 10
+"""Pictures that a person looks at, for the losses."""
+KEPT = 256
+"""Measurements that are kept; those that nobody looked at longest go first."""
+
+
+@dataclass(eq=False)
+class Rating:
+    """A task by an embedder, or by a panel, as far as it was measured.
+
+    Attributes:
+        task: the queries.
+        embedder: its name.
+        panel: whose losses; none for an embedder's quality.
+        parts: what was measured, ``CHUNK`` queries each.
+        problem: why it cannot be measured.
+    """
+
+    task: Task
+    embedder: str
+    panel: Panel | None = None
+    parts: list[Floats] = field(default_factory=list)
+    problem: str = ""
+
+    @property
+    def done(self) -> int:
+        """Queries that were measured."""
+        return sum(len(part) for part in list(self.parts))
+
+    @property
+    def total(self) -> int:
+        """Queries that there are."""
+        return len(self.task.rows)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to measure."""
+        return bool(self.problem) or self.done == self.total
+
+    @cached_property
+    def quality(self) -> Quality:
+        """Of an embedder, once finished."""
+        return quality.whole(self.embedder, self.task, self.parts)
+
+    @cached_property
+    def loss(self) -> Loss:
+        """Of a panel, once finished."""
+        assert self.panel is not None
+        pairs = [(part[:, 0], part[:, 1]) for part in self.parts]
+        return losses.whole(self.panel, K, pairs)
+
+    @cached_property
+    def by_index(self) -> tuple[float, float, float]:
+        """What a panel's index loses, with its interval, once finished."""
+        return self.loss.interval()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a measuring has come.
+
+    Attributes:
+        what: is being measured.
+        done: queries, of all that were to do.
+        total: of how many.
+    """
+
+    what: str
+    done: int
+    total: int
+
+
+class Ratings:
+    """What was measured in this process.
+
+    Args:
+        lab: what is loaded.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._kept: OrderedDict[tuple[str, ...], Rating] = OrderedDict()
+        self._lock = Lock()
+
+    def of(
+        self, gallery: Gallery, embedders: Sequence[str], panels: Sequence[Panel]
+    ) -> list[Rating]:
+        """Every task by every embedder and panel that can do it, measured or not."""
+        every = []
+        for task in asked(gallery):
+            names = [name for name in embedders if can(self.lab.spec(name), task)]
+            every += [self._rating(gallery, task, name, None) for name in names]
+            stacks = [each for each in panels if can(self.lab.spec(each.embedder), task)]
+            every += [self._rating(gallery, task, each.embedder, each) for each in stacks]
+        return every
+
+    def measure(
+        self, gallery: Gallery, ratings: Sequence[Rating], seconds: float
+    ) -> Generator[Progress]:
+        """Measure what is not finished; stop when the time is up, and keep all of it.
+
+        Args:
+            gallery: whose rows.
+            ratings: from ``of``.
+            seconds: no new part is begun after them.
+
+        Yields:
+            After each part, how far it is.
+        """
+        end = time.monotonic() + seconds
+        panels = {each.embedder for each in ratings if each.panel}
+        left = sorted(  # what the search shows comes first
+            (each for each in ratings if not each.finished),
+            key=lambda each: (each.panel is None, each.embedder not in panels),
+        )
+        before = sum(each.done for each in left)
+        total = sum(each.total for each in left) - before
+        for each in left:
+            with self.lab.work.doing("quality", "measuring quality"):
+                for _ in self._parts(gallery, each):
+                    done = sum(rating.done for rating in left) - before
+                    yield Progress(str(each.panel or each.embedder), done, total)
+                    if time.monotonic() >= end:
+                        return
+
+    def _parts(self, gallery: Gallery, rating: Rating) -> Iterator[None]:
+        task, first = rating.task, rating.done
+        try:
+            if rating.panel is None:
+                for part in quality.parts(self.lab, gallery, rating.embedder, task, first):
+                    rating.parts.append(part)
+                    yield
+            else:
+                for pair in losses.parts(self.lab, gallery, rating.panel, task, K, first):
+                    rating.parts.append(_columns(*pair))
+                    yield
+        except LabError as error:
+            rating.problem = str(error)
+        except Exception:  # a model's or an engine's own failure costs its own rating alone
+            LOG.exception("the quality of %s failed", rating.panel or rating.embedder)
+            rating.problem = "it failed; the server's log has the details"
+
+    def _rating(self, gallery: Gallery, task: Task, embedder: str, panel: Panel | None) -> Rating:
+        key = (gallery.name, gallery.revision, gallery.words, task.name, embedder, str(panel or ""))
+        with self._lock:
+            found = self._kept.setdefault(key, Rating(task, embedder, panel))
+            if found.problem:  # it may be gone since
+                found = self._kept[key] = Rating(task, embedder, panel)
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return found
+
+
+@lru_cache(maxsize=8)
+def asked(gallery: Gallery) -> tuple[Task, ...]:
+    """What can be asked of a gallery; nothing where it has no words."""
+    return tuple(tasks(gallery, [MINE]))
+
+
+def _columns(exact: Floats, found: Floats) -> Floats:
+    import numpy as np
+
+    return np.column_stack([exact, found])

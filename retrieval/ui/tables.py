@@ -1,0 +1,120 @@
+"""Metrics of embedders in one task, with their intervals, and the queries that went worst."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from retrieval.galleries.base import Gallery
+from retrieval.measure.metrics import NAMES
+from retrieval.measure.quality import Quality
+from retrieval.ui.figures import escape
+from retrieval.ui.menu import Menu
+from retrieval.ui.ratings import Rating
+from retrieval.ui.thumbs import thumb, version
+
+WORST = 12
+"""Queries that are shown of each embedder."""
+
+
+def rated(gallery: Gallery, task: str, ratings: Sequence[Rating], menu: Menu) -> str:
+    """One task: a row an embedder, the best of each metric in bold."""
+    ready = [each for each in ratings if each.finished and not each.problem]
+    found = [each.quality for each in ready]
+    best, ends = _best(found), _ends(found)
+    rows = "".join(_row(each, best, ends, menu) for each in _ordered(ratings))
+    head = "".join(f'<th scope="col">{name}</th>' for name in NAMES)
+    worst = "".join(_worst(gallery, each, menu) for each in _ordered(ready))
+    title = f"{task[:1].upper()}{task[1:]}"
+    count = ratings[0].total if ratings else 0
+    return (
+        f'<section class="task"><h2>{escape(title)}</h2><p class="hint">{count:,} queries; '
+        "the bars are 95 % intervals of the mean, to one scale a column. "
+        "What reads captions is left out.</p>"
+        f'<table class="figures rated"><thead><tr><th scope="col">Embedder</th>{head}</tr></thead>'
+        f'<tbody>{rows}</tbody></table><div class="worsts">{worst}</div></section>'
+    )
+
+
+def _ordered(ratings: Sequence[Rating]) -> list[Rating]:
+    """The best mean reciprocal rank first, what is not measured last."""
+
+    def place(rating: Rating) -> float:
+        known = rating.finished and not rating.problem
+        return -float(rating.quality.values[:, NAMES.index("MRR")].mean()) if known else 1.0
+
+    return sorted(ratings, key=place)
+
+
+def _best(found: Sequence[Quality]) -> dict[str, float]:
+    """The highest mean of each metric, where there are several to compare."""
+    if len(found) < 2:
+        return {}
+    means = np.array([each.values.mean(axis=0) for each in found]).max(axis=0)
+    return dict(zip(NAMES, means.tolist(), strict=True))
+
+
+def _ends(found: Sequence[Quality]) -> dict[str, float]:
+    """The value at the right end of each metric's bars: the highest of its intervals."""
+    highest = np.max([each.high for each in found], axis=0) if found else np.ones(len(NAMES))
+    return dict(zip(NAMES, np.maximum(highest, 1e-9).tolist(), strict=True))
+
+
+def _row(rating: Rating, best: dict[str, float], ends: dict[str, float], menu: Menu) -> str:
+    title = f'<th scope="row">{escape(menu.embedder(rating.embedder).title)}</th>'
+    if not rating.finished:
+        said = f"{rating.done / rating.total:.0%} measured" if rating.done else "not measured yet"
+        return f'<tr class="short">{title}<td colspan="{len(NAMES)}">{said}</td></tr>'
+    if rating.problem:
+        said = escape(rating.problem)
+        return f'<tr class="short">{title}<td colspan="{len(NAMES)}">{said}</td></tr>'
+    cells = "".join(
+        _cell(name, value, value["mean"] == best.get(name), ends[name])
+        for name, value in rating.quality.rows().items()
+    )
+    return f"<tr>{title}{cells}</tr>"
+
+
+def _cell(name: str, value: dict[str, float], bold: bool, end: float) -> str:
+    mean, low, high = value["mean"], value["low"], value["high"]
+    shown = f"<b>{mean:.3f}</b>" if bold else f"{mean:.3f}"
+    places = {"low": low / end, "high": high / end, "mean": mean / end}
+    bar = ";".join(f"--{name}:{100 * place:.1f}%" for name, place in places.items())
+    return (
+        f'<td data-name="{name}" title="95 % interval {low:.3f} to {high:.3f}">{shown}'
+        f'<i class="interval" style="{bar}" aria-hidden="true"></i>'
+        f"<small>{low:.3f}–{high:.3f}</small></td>"
+    )
+
+
+def _worst(gallery: Gallery, rating: Rating, menu: Menu) -> str:
+    """The queries with the lowest reciprocal rank, each a click that asks it."""
+    found, task = rating.quality.values[:, NAMES.index("MRR")], rating.task
+    places = np.argsort(found, kind="stable")[:WORST]
+    items = "".join(
+        _asked(
+            gallery,
+            int(task.rows[at]),
+            None if task.texts is None else task.texts[at],
+            round(1 / found[at]),
+            rating.embedder,
+        )
+        for at in places
+    )
+    title = escape(menu.embedder(rating.embedder).title)
+    return (
+        f'<details class="help"><summary>Worst queries of {title}</summary>'
+        f'<ol class="worst">{items}</ol></details>'
+    )
+
+
+def _asked(gallery: Gallery, row: int, text: str | None, rank: int, embedder: str) -> str:
+    caption = text or gallery.caption(row) or f"picture {row}"
+    by = f'data-text="{escape(text)}"' if text is not None else f'data-picture="{row}"'
+    source = escape(thumb(gallery.name, row, version(gallery)))
+    return (
+        f'<li><button type="button" data-worst {by} data-embedder="{escape(embedder)}">'
+        f'<img src="{source}" alt="" loading="lazy" width="72" height="72">'
+        f"<span>{escape(caption)}</span><small>first right at rank {rank:,}</small></button></li>"
+    )

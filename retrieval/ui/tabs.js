@@ -1,0 +1,233 @@
+
+// --- the tabs beside the search: drawn by the server when they are opened ------------------------
+const TABS = ["search", "tradeoffs", "quality"];
+const START = new URLSearchParams(location.search);
+// run: what aborts the measuring that goes on, by tab; asked: number of the latest drawing;
+// told: the setting whose figures are shown
+const views = { tab: "search", embedder: "", queries: "", target: 0.95, run: {}, asked: 0, told: null };
+
+/** What the address holds of the tabs. */
+function view() {
+  if (views.tab === "search") return [];
+  const choice = views.tab === "tradeoffs" ? ["embedder", "queries", "target"] : [];
+  return [["tab", views.tab], ...choice.filter((name) => views[name]).map((name) => [name, views[name]])];
+}
+
+const part = (tab, name) => find(`#${tab} [data-piece=${name}]`, element);
+
+function open(tab, focus) {
+  if (!TABS.includes(tab)) return;
+  views.tab = tab;
+  document.body.dataset.view = tab;
+  all("[data-tab]", element).forEach((each) => {
+    const chosen = each.dataset.tab === tab;
+    each.setAttribute("aria-selected", chosen);
+    each.tabIndex = chosen ? 0 : -1;
+    if (chosen && focus) each.focus();
+  });
+  all(".view", element).forEach((each) => (each.hidden = each.id !== tab));
+  light(null);
+  if (find(".over")) remember(address());
+  if (tab !== "search") draw(tab);
+}
+
+/** What a tab is asked with. */
+function request(tab) {
+  const shared = { gallery: gallery.value };
+  if (tab === "quality") return { ...shared, panels: state.panels.slice(0, 4) };
+  const embedder = views.embedder || decodeURIComponent(state.panels[0]?.split("@")[0] ?? "");
+  const width = Math.round(find(`#${tab}`, element).clientWidth);
+  return { ...shared, embedder, queries: views.queries, target: views.target, width };
+}
+
+const post = (path, body, signal) =>
+  fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });
+
+function put(tab, pieces) {
+  if (pieces.problem) part(tab, "say").textContent = sentence(pieces.problem);
+  for (const name of ["head", "say", "plot", "table", "more"]) {
+    if (pieces[name] === undefined || !part(tab, name)) continue;
+    if (name === "say") part(tab, name).textContent = pieces[name];
+    else keeping(part(tab, name), pieces[name]);
+  }
+  busy(tab);
+}
+
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+/** Put HTML in the place of another, with what was focused and what was open in it. */
+function keeping(place, html) {
+  const name = place.contains(document.activeElement) ? document.activeElement.dataset : null;
+  const opened = all("details", place).map((each) => each.open && find("summary", each).textContent);
+  place.innerHTML = html;
+  all("details", place).forEach((each) => (each.open = opened.includes(find("summary", each).textContent)));
+  if (name?.apply) find(`[data-apply="${CSS.escape(name.apply)}"]`, place)?.focus();
+  if (name?.embedder !== undefined) find("select[data-embedder]", place)?.focus();
+}
+
+function busy(tab) {
+  const on = Boolean(views.run[tab]);
+  find(`#${tab}`, element).toggleAttribute("aria-busy", on);
+  const [measure, halt] = ["[data-measure]", "[data-halt]"].map((what) => find(`#${tab} ${what}`, element));
+  if (measure) measure.hidden = on;
+  if (halt) halt.hidden = !on;
+}
+
+async function draw(tab, only) {
+  const number = ++views.asked;
+  try {
+    const pieces = await (await post(`tab/${tab}`, request(tab))).json();
+    if (number !== views.asked) return;
+    if (pieces.problem) return put(tab, { head: "", plot: "", table: "", more: "", problem: pieces.problem });
+    find(`#${tab} .slide`, element)?.removeAttribute("hidden");
+    if (only) ["head", "more"].forEach((name) => delete pieces[name]);
+    else if (!views.run[tab]) pieces.say = "";
+    put(tab, pieces);
+    chosen(tab);
+  } catch {
+    part(tab, "say").textContent = "The server does not answer; try again in a moment.";
+  }
+}
+
+/** What the server has chosen where nothing was, for the address. */
+function chosen(tab) {
+  if (tab !== "tradeoffs") return;
+  views.embedder = find("#tradeoffs select[data-embedder]", element)?.value ?? views.embedder;
+  views.queries = find("#tradeoffs [name=queries]:checked", element)?.value ?? views.queries;
+  if (views.tab === tab && find(".over")) remember(address());
+}
+
+async function measure(tab) {
+  halt(tab);
+  const run = (views.run[tab] = new AbortController());
+  const seconds = find(`#${tab} [data-seconds]`, element)?.valueAsNumber;
+  const body = { ...request(tab), ...(Number.isFinite(seconds) ? { seconds } : {}) };
+  put(tab, { say: "Preparing" });
+  try {
+    const answer = await post(`tab/${tab}/measure`, body, run.signal);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = "", got = await reader.read(); !got.done; got = await reader.read()) {
+      const lines = (rest + got.value).split("\n");
+      rest = lines.pop();
+      lines.filter(Boolean).forEach((line) => put(tab, JSON.parse(line)));
+      if (!answer.ok && rest) put(tab, JSON.parse(rest));
+    }
+  } catch (error) {
+    const why = error.name === "AbortError" ? "Stopped; what was measured is kept." : "The server went away; what was measured is kept.";
+    part(tab, "say").textContent = why;
+  } finally {
+    if (views.run[tab] === run) delete views.run[tab];
+    busy(tab);
+  }
+}
+
+function halt(tab) {
+  views.run[tab]?.abort();
+  delete views.run[tab];
+}
+
+/** Open a panel in the search: in the place of one of the same stack, or of the last where all are taken. */
+function apply(panel) {
+  const stack = panel.split("?")[0];
+  const at = state.panels.findIndex((each) => each.split("?")[0] === stack);
+  if (at >= 0) state.panels[at] = panel;
+  else if (state.panels.length < 4) state.panels.push(panel);
+  else state.panels[3] = panel;
+}
+
+function worst({ dataset }) {
+  const name = encodeURIComponent(dataset.embedder);
+  if (!state.panels.some((each) => each.startsWith(`${name}@`))) apply(`${name}@exact`);
+  if (dataset.picture !== undefined) show(Number(dataset.picture));
+  else (forget(), (text.value = dataset.text));
+  open("search");
+  ask();
+  scrollTo({ top: 0 });
+}
+
+async function receipt(button) {
+  try {
+    const answer = await fetch(`receipt/${encodeURIComponent(button.dataset.receipt)}`);
+    const made = await answer.json();
+    if (made.problem) return void (say.textContent = sentence(made.problem));
+    made.link = link(made.link);
+    const file = new Blob([JSON.stringify(made, null, 1)], { type: "application/json" });
+    const url = URL.createObjectURL(file);
+    Object.assign(document.createElement("a"), { href: url, download: `receipt-${made.at.replace(/\W/g, "-")}.json` }).click();
+    URL.revokeObjectURL(url);
+  } catch {
+    say.textContent = "The server gives no receipt now; try again in a moment.";
+  }
+}
+
+Object.assign(clicks, {
+  "[data-tab]": (it) => open(it.dataset.tab),
+  "[data-measure]": (it) => measure(it.closest(".view").id),
+  "[data-halt]": (it) => halt(it.closest(".view").id),
+  "[data-apply]": (it) => {
+    // where nothing hovers, the first touch shows the figures and the second opens the panel
+    if (it.matches(".dot") && it !== views.told && matchMedia("(hover: none)").matches) return tell(it);
+    apply(it.dataset.apply);
+    open("search");
+    ask();
+    scrollTo({ top: 0 });
+  },
+  "[data-worst]": worst,
+  "[data-receipt]": receipt,
+});
+on(document, "change", ({ target }) => {
+  if (target.matches("select[data-embedder]")) views.embedder = target.value;
+  else if (target.matches(".view [name=queries]")) views.queries = target.value;
+  else return;
+  halt("tradeoffs");
+  draw("tradeoffs");
+});
+on(find("[data-target]", element), "input", ({ target }) => {
+  views.target = label(target);
+  draw("tradeoffs", true);
+});
+on(gallery, "change", () => {
+  Object.keys(views.run).forEach(halt);
+  if (views.tab !== "search") draw(views.tab);
+});
+on(document, "keydown", (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (step && event.target.matches?.("[data-tab]")) open(TABS[(TABS.indexOf(views.tab) + step + TABS.length) % TABS.length], true);
+  const dot = event.target.closest?.(".dot");
+  if (!dot) return;
+  if (event.key === "Enter" || event.key === " ") (event.preventDefault(), clicks["[data-apply]"](dot));
+  const dots = all(".dot", dot.parentNode);
+  if (step) (event.preventDefault(), dots[dots.indexOf(dot) + step]?.focus());
+});
+
+// --- a setting's figures beside its mark ---------------------------------------------------------
+function tell(dot) {
+  views.told = dot;
+  if (!dot) return;
+  peek.hidden = false;
+  const [first, ...rest] = dot.getAttribute("aria-label").split(" · ");
+  const lines = [first, ...rest, "Enter or click: open it in the search"];
+  peek.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
+  const box = dot.getBoundingClientRect();
+  const left = Math.max(8, Math.min(box.right + 6, innerWidth - peek.offsetWidth - 8));
+  const top = box.top - peek.offsetHeight - 6 > 0 ? box.top - peek.offsetHeight - 6 : box.bottom + 6;
+  Object.assign(peek.style, { left: `${left}px`, top: `${top}px` });
+}
+on(document, "mouseover focusin", (event) => tell(event.target.closest?.(".dot") ?? null));
+on(matchMedia("(max-width: 760px)"), "change", () => views.tab === "tradeoffs" && draw("tradeoffs", true));
+
+// --- the address that was opened -----------------------------------------------------------------
+views.embedder = START.get("embedder") ?? "";
+views.queries = START.get("queries") ?? "";
+const wantedRecall = Number(START.get("target"));
+if (wantedRecall >= 0.5 && wantedRecall <= 1) views.target = wantedRecall;
+set(find("[data-target]", element), views.target);
+if (START.has("gallery")) gallery.value = START.get("gallery");
+state.panels = START.getAll("panel"); // who is quicker than the first answer keeps them
+const drawnBefore = window.parallax.drawn;
+window.parallax.drawn = () => {
+  const before = String(state.panels);
+  drawnBefore();
+  if (views.tab === "quality" && before !== String(state.panels)) draw("quality");
+};
+open(START.get("tab"));

@@ -1,0 +1,153 @@
+"""The tabs beside the search: routes that draw them, measure for them, and give their figures."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Any
+
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from retrieval.errors import BadQuery, LabError
+from retrieval.ui.answers import Answers
+from retrieval.ui.export import as_csv, as_json
+from retrieval.ui.quality import QualityTab
+from retrieval.ui.tradeoffs import Tradeoffs
+
+LOG = logging.getLogger(__name__)
+LONGEST = 16_000
+"""Bytes of a request that are read."""
+BROKEN = "something broke in here, not in your request; the server's log has the details"
+NEVER = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def tabs(answers: Answers) -> list[Route]:
+    """Routes of both tabs and of receipts; each answers in JSON, also where it refuses."""
+    tradeoffs, quality = Tradeoffs(answers), QualityTab(answers)
+
+    async def receipt(request: Request) -> Response:
+        return await _answer(lambda: answers.kept.receipt(request.path_params["name"]))
+
+    async def figures(request: Request) -> Response:
+        return await run_in_threadpool(_figures, tradeoffs, request)
+
+    return [
+        Route("/receipt/{name}", receipt),
+        Route("/tab/tradeoffs.{kind}", figures),
+        Route("/tab/tradeoffs", _drawn(tradeoffs.draw), methods=["POST"]),
+        Route("/tab/tradeoffs/measure", _measured(tradeoffs.measure), methods=["POST"]),
+        Route("/tab/quality", _drawn(quality.draw), methods=["POST"]),
+        Route("/tab/quality/measure", _measured(quality.measure), methods=["POST"]),
+    ]
+
+
+Endpoint = Callable[[Request], Any]
+
+
+def _drawn(draw: Callable[[object], dict[str, str]]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            given = await _sent(request)
+        except LabError as error:
+            return _refused(error)
+        return await _answer(lambda: draw(given))
+
+    return endpoint
+
+
+def _measured(measure: Callable[[object], Iterator[dict[str, str]]]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            given = await _sent(request)
+        except LabError as error:
+            return _refused(error)
+        return StreamingResponse(_lines(measure(given)), media_type="text/plain", headers=NEVER)
+
+    return endpoint
+
+
+async def _lines(pieces: Iterator[dict[str, str]]) -> AsyncIterator[str]:
+    """A line of JSON for each; whoever goes away ends the measuring."""
+    said = _said(pieces)
+    try:
+        async for line in iterate_in_threadpool(said):
+            yield line
+    finally:
+        said.close()  # at once: it only tells the reader, and nothing may be awaited here
+
+
+def _said(pieces: Iterator[dict[str, str]]) -> Generator[str]:
+    try:
+        for each in pieces:
+            yield json.dumps(each) + "\n"
+    except LabError as error:
+        yield json.dumps({"problem": str(error)}) + "\n"
+    except Exception:
+        LOG.exception("a measuring failed")
+        yield json.dumps({"problem": BROKEN}) + "\n"
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()
+
+
+async def _sent(request: Request) -> object:
+    """The request's JSON.
+
+    Raises:
+        BadQuery: it is too long, of another type, or no JSON.
+    """
+    # of another type, any site could send it from its visitors' browsers
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise BadQuery("a tab is asked with a body of application/json")
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST:
+            raise BadQuery(f"a tab is asked with {LONGEST:,} bytes at most")
+    try:
+        given: object = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadQuery("the request is no JSON; open the page anew") from None
+    return given
+
+
+async def _answer(ask: Callable[[], dict[str, Any]]) -> Response:
+    try:
+        return JSONResponse(await run_in_threadpool(ask), headers=NEVER)
+    except LabError as error:
+        return _refused(error)
+    except Exception:
+        LOG.exception("a tab failed")
+        return JSONResponse({"problem": BROKEN}, status_code=500)
+
+
+def _figures(tradeoffs: Tradeoffs, request: Request) -> Response:
+    kind = request.path_params["kind"]
+    try:
+        if kind not in ("csv", "json"):
+            raise BadQuery("figures are given as csv or as json")
+        choice = tradeoffs.choice(dict(request.query_params))
+        curves, _ = tradeoffs.curves(choice)
+    except LabError as error:
+        return _refused(error)
+    job = choice.job
+    name = f"sweeps-{job.gallery.name}-{job.embedder.name}-{job.kind}.{kind}"
+    headers = {**NEVER, "Content-Disposition": f'attachment; filename="{_plain(name)}"'}
+    if kind == "csv":
+        return Response(as_csv(job, curves), media_type="text/csv", headers=headers)
+    text = json.dumps(as_json(job, curves), indent=1, ensure_ascii=False)
+    return Response(text, media_type="application/json", headers=headers)
+
+
+def _plain(name: str) -> str:
+    return "".join(
+        char if char.isascii() and (char.isalnum() or char in "-.") else "-" for char in name
+    )
+
+
+def _refused(error: LabError) -> Response:
+    return JSONResponse({"problem": str(error)}, status_code=400)

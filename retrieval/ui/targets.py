@@ -1,0 +1,100 @@
+"""Each index's cheapest setting that reaches a recall, and all settings, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from retrieval.measure.rounds import Job
+from retrieval.measure.sweep import Point, cheapest
+from retrieval.ui.curves import Curve, settings
+from retrieval.ui.figures import digits, escape, ms, seconds, size
+
+COLUMNS = (
+    "Index",
+    "Cheapest setting",
+    "recall@10",
+    "p50",
+    "p95",
+    "queries alone",
+    "all together",
+    "memory",
+    "build",
+)
+
+
+def table(job: Job, curves: Sequence[Curve], target: float) -> str:
+    """The cheapest settings, the fastest first, then those that none reaches."""
+    known = [(curve, cheapest(curve.points, target)) for curve in curves if curve.points]
+    if not known:
+        return ""
+    reached = sorted(((curve, best) for curve, best in known if best), key=lambda each: each[1].p50)
+    short = [curve for curve, best in known if best is None]
+    rows = [_reached(job, curve, best, at == 0) for at, (curve, best) in enumerate(reached)]
+    rows += [_short(curve, target) for curve in short]
+    return (
+        f'<table class="figures"><caption>Cheapest setting of each index that reaches '
+        f"recall {target:.2f}</caption>{_header(COLUMNS)}<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def every(curves: Sequence[Curve]) -> str:
+    """All settings, for those who read rather than look."""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(curve.spec.title)}</th>'
+        f'<td data-name="setting">{escape(settings(point))}</td>{_cells(point)}</tr>'
+        for curve in curves
+        for point in sorted(curve.points, key=lambda each: each.p50)
+    )
+    count = sum(len(curve.points) for curve in curves)
+    head = _header(("Index", "Setting", *COLUMNS[2:7]))
+    return (
+        f'<details class="help"><summary>All {count} settings as a table</summary>'
+        f'<table class="figures">{head}<tbody>{rows}</tbody></table></details>'
+        if count
+        else ""
+    )
+
+
+def _header(columns: Sequence[str]) -> str:
+    cells = "".join(f'<th scope="col">{each}</th>' for each in columns)
+    return f"<thead><tr>{cells}</tr></thead>"
+
+
+def _reached(job: Job, curve: Curve, best: Point, fastest: bool) -> str:
+    panel = escape(str(curve.panel(job.embedder.name, best)))
+    away = "" if curve.here else ' <span class="tag">another machine</span>'
+    memory = size(curve.sweep.nbytes) if curve.sweep else "–"
+    build = seconds(curve.sweep.build_s) if curve.sweep else "–"
+    return (
+        f'<tr><th scope="row">{_name(curve)}{away}</th><td data-name="setting">'
+        f'<button type="button" data-apply="{panel}">{escape(settings(best))}</button></td>'
+        f"{_cells(best, fastest)}{_cell('memory', memory)}{_cell('build', build)}</tr>"
+    )
+
+
+def _cells(point: Point, bold: bool = False) -> str:
+    cells = (
+        ("recall@10", f"{point.recall:.3f}"),
+        ("p50", f"<b>{ms(point.p50)}</b>" if bold else ms(point.p50)),
+        ("p95", ms(point.p95)),
+        ("alone", f"{digits(point.alone)}/s"),
+        ("together", f"{digits(point.together)}/s"),
+    )
+    return "".join(_cell(*each) for each in cells)
+
+
+def _cell(name: str, value: str) -> str:
+    return f'<td data-name="{name}">{value}</td>'
+
+
+def _name(curve: Curve) -> str:
+    return f"{curve.mark.legend(not curve.here)}{escape(curve.spec.title)}"
+
+
+def _short(curve: Curve, target: float) -> str:
+    most = max(point.recall for point in curve.points)
+    said = f"none reaches {target:.2f}; the best of {len(curve.points)} settings has {most:.3f}"
+    return (
+        f'<tr class="short"><th scope="row">{_name(curve)}</th>'
+        f'<td colspan="{len(COLUMNS) - 1}">{said}</td></tr>'
+    )

@@ -1,0 +1,213 @@
+"""The tab of trade-offs: recall against latency of every index that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+
+from retrieval.errors import Damaged
+from retrieval.galleries.base import Gallery
+from retrieval.measure.rounds import Job, Step, rounds, sweeps
+from retrieval.measure.sweep import Kind, grid
+from retrieval.measure.sweeps import Sweep
+from retrieval.types import Spec
+from retrieval.ui import fields
+from retrieval.ui.answers import Answers
+from retrieval.ui.arrivals import batches
+from retrieval.ui.curves import Curve, drawn
+from retrieval.ui.figures import escape
+from retrieval.ui.scatter import WIDE
+from retrieval.ui.targets import every, table
+from retrieval.ui.turn import LONGEST, SLICE, budget, turn
+
+LOOK = 0.5
+"""Seconds between two drawings of what has arrived."""
+SECONDS = 60.0
+TARGET = 0.95
+Pieces = dict[str, str]
+"""HTML by the part of the tab that it goes into."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the tab shows.
+
+    Attributes:
+        job: gallery, embedder, indexes and kind of queries.
+        target: the recall that is wanted.
+        width: pixels that the plot may take.
+        note: what was changed to make it possible.
+    """
+
+    job: Job
+    target: float
+    width: int
+    note: str
+
+
+class Tradeoffs:
+    """Draws the tab, and measures for it.
+
+    Args:
+        answers: whose lab and menu.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        self.lab = answers.lab
+        self.menu = answers.menu
+        self.first = answers.start.panels[0].embedder
+
+    def choice(self, given: object) -> Choice:
+        """What was asked for, checked.
+
+        Raises:
+            LabError: a part of it is unknown, or of another form.
+        """
+        asked = fields.mapping(given)
+        entries = self.lab.catalog.entries()
+        gallery = self.lab.gallery(fields.text(asked, "gallery", entries[0].name))
+        embedder = self.menu.embedder(fields.text(asked, "embedder") or self.first)
+        kind, note = _kind(gallery, embedder, fields.text(asked, "queries"))
+        ready = [
+            each
+            for each in self.menu.fitting(embedder)
+            if self.menu.state(each.name).kind == "ready"
+        ]
+        return Choice(
+            Job(gallery, self.lab.spec(embedder.name), ready, kind),
+            fields.number(asked, "target", 0, 1, TARGET),
+            int(fields.number(asked, "width", 1, 1e6, WIDE)),
+            note,
+        )
+
+    def draw(self, given: object) -> Pieces:
+        """The whole tab, from what is stored.
+
+        Raises:
+            LabError: it cannot be shown, in one sentence.
+        """
+        choice = self.choice(given)
+        curves, problems = self.curves(choice)
+        return {
+            "head": self._head(choice),
+            **pieces(choice, curves, problems),
+            "more": every(curves),
+        }
+
+    def curves(self, choice: Choice) -> tuple[list[Curve], list[str]]:
+        """What is stored of each index, and what cannot be read of it."""
+        store, found, problems = sweeps(self.lab), [], []
+        for spec in choice.job.indexes:
+            sweep: Sweep | None = None
+            try:
+                sweep = store.find(choice.job.key(spec))
+            except Damaged as error:
+                problems.append(str(error))
+            found.append(Curve.of(spec, self.menu.indexes, sweep))
+        return found, problems
+
+    def measure(self, given: object) -> Iterator[Pieces]:
+        """Measure within a budget of seconds, drawing points as they come.
+
+        Yields:
+            What has changed; what the process has measured stays when this is closed.
+
+        Raises:
+            LabError: it cannot be measured, in one sentence.
+        """
+        asked = fields.mapping(given)
+        choice = self.choice(asked)
+        most = SLICE if self.lab.public else SECONDS
+        seconds = budget(self.lab, fields.number(asked, "seconds", 1, LONGEST, most))
+        stored, problems = self.curves(choice)
+        curves = {curve.spec.name: curve for curve in stored}
+        count, total = 0, sum(len(grid(curve.spec)) for curve in stored)
+        with closing(batches(self._steps(choice, seconds), LOOK)) as arrived:
+            for batch in arrived:
+                for step in batch:
+                    count += step.point is not None
+                    if step.point is None:
+                        problems.append(f"{curves[step.index].spec.title}: {step.problem}")
+                    else:
+                        curves[step.index] = curves[step.index].with_point(step.point)
+                said = f"{count} of {total} settings measured" if count else "Preparing"
+                drawn = pieces(choice, list(curves.values()), problems) if batch else {}
+                yield {"say": said, **drawn}
+        stored, _ = self.curves(choice)
+        said = ended(count, missing(stored), seconds)
+        yield {"say": said, **pieces(choice, stored, problems), "more": every(stored)}
+
+    def _steps(self, choice: Choice, seconds: float) -> Iterator[Step]:
+        with turn(), closing(rounds(self.lab, choice.job, seconds)) as steps:
+            yield from steps
+
+    def _head(self, choice: Choice) -> str:
+        job = choice.job
+        reads = {
+            "text": job.embedder.reads_text and _captioned(job.gallery),
+            "picture": job.embedder.reads_images,
+        }
+        kinds = "".join(
+            f'<label><input type="radio" name="queries" value="{kind}"'
+            f"{' checked' if kind == job.kind else ''}{'' if can else ' disabled'}>"
+            f"{'Captions' if kind == 'text' else 'Pictures'}</label>"
+            for kind, can in reads.items()
+        )
+        most = int(SLICE if self.lab.public else LONGEST)
+        usual = int(SLICE if self.lab.public else SECONDS)
+        return (
+            f'<label class="pick"><span>Embedder</span><select class="field" data-embedder>'
+            f"{self.menu.embedder_options(job.embedder.name)}</select></label>"
+            f'<fieldset class="kinds"><legend>Asked with</legend>{kinds}</fieldset>'
+            '<label class="pick"><span>Seconds</span><input class="field" type="number" '
+            f'data-seconds min="1" max="{most}" value="{usual}"></label>'
+            '<button type="button" class="primary" data-measure>Measure here</button>'
+            '<button type="button" class="plain" data-halt hidden>Stop</button>'
+        ) + (f'<p class="note">{escape(choice.note)}</p>' if choice.note else "")
+
+
+def missing(curves: list[Curve]) -> int:
+    """Settings that were not measured on this machine yet."""
+    known = {curve.spec.name: curve.points for curve in curves if curve.here}
+    return sum(
+        setting not in [point.knobs for point in known.get(curve.spec.name, ())]
+        for curve in curves
+        for setting in grid(curve.spec)
+    )
+
+
+def ended(count: int, left: int, seconds: float) -> str:
+    """What a measuring came to."""
+    if not count:
+        return f"Nothing was measured in {seconds:g} s; give it more seconds."
+    if left:
+        return f"{count} settings measured and kept; {left} are left, press again for them."
+    return f"{count} settings measured and kept; none is left."
+
+
+def pieces(choice: Choice, curves: list[Curve], problems: list[str]) -> Pieces:
+    """The plot and the table under it."""
+    return {
+        "plot": drawn(choice.job, curves, choice.target, choice.width, problems),
+        "table": table(choice.job, curves, choice.target),
+    }
+
+
+def _kind(gallery: Gallery, embedder: Spec, wanted: str) -> tuple[Kind, str]:
+    """What is asked with: what was wanted where that can be, else the other, said."""
+    text = embedder.reads_text and _captioned(gallery)
+    if wanted == "picture" or (wanted != "text" and not text):
+        if embedder.reads_images:
+            return "picture", ""
+        return "text", f"{embedder.title} reads no pictures: it is asked with captions."
+    if text:
+        return "text", ""
+    why = f"{gallery.title} has no captions" if embedder.reads_text else "it reads pictures only"
+    return "picture", f"{embedder.title} is asked with pictures: {why}."
+
+
+@lru_cache(maxsize=32)
+def _captioned(gallery: Gallery) -> bool:
+    return gallery.captioned
