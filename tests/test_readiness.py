@@ -81,7 +81,7 @@ def test_a_download_that_is_here_asks_nobody(
     server: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cache(tmp_path / "home" / "hub", "config.json")
-    assert state(HUB).kind == "download"  # half of it is not it
+    assert known(HUB).kind == "download"  # half of it is not it
     cache(tmp_path / "home" / "hub", "config.json", "model.safetensors")
     monkeypatch.setattr(hub, "_PROBES", {})
     server.log.clear()
