@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from retrieval.errors import Damaged, LabError, NotReady, Unreachable
+from retrieval.telling import Bar
 from retrieval.types import State
 
 Kind = Literal["model", "dataset"]
@@ -253,6 +254,7 @@ def download(
                 repo_type=kind,
                 cache_dir=folder(),
                 endpoint=endpoint(),
+                tqdm_class=cast(Any, Bar),
             )
         except Exception as error:  # the client's own errors and those of its transport
             raise explained(error, repo, kind) from error

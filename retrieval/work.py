@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from retrieval.errors import Stopped
+from retrieval.telling import Tell
 from retrieval.types import Progress
 
 
@@ -19,11 +21,15 @@ class Doing:
         what: such as "embedding stamps with conse-lite2".
         done: how many are done.
         total: of how many; 0 where that is not known.
+        unit: what is counted, where the words do not say it.
+        stopped: somebody wants it to end.
     """
 
     what: str
     done: int = 0
     total: int = 0
+    unit: str = ""
+    stopped: bool = False
 
 
 class Work:
@@ -44,8 +50,16 @@ class Work:
         with self._lock:
             return self._begun, self._begun - self._ended
 
+    def stop(self, name: str) -> int:
+        """Ask what is being made for an embedder to end; how many things were asked."""
+        with self._lock:
+            doings = self._now.get(name, [])
+            for each in doings:
+                each.stopped = True
+            return len(doings)
+
     @contextmanager
-    def doing(self, name: str, what: str, also: Progress | None = None) -> Iterator[Progress]:
+    def doing(self, name: str, what: str, also: Progress | None = None) -> Iterator[Tell]:
         """Say what is being made while the block runs.
 
         Args:
@@ -54,12 +68,15 @@ class Work:
             also: told what is told to the block's value.
 
         Yields:
-            Called with what is being done, how many are done, of how many.
+            Called with what is being done, how many are done, of how many; raises
+            ``Stopped`` once somebody wants it to end.
         """
         mine = Doing(what)
 
-        def tell(said: str, done: int, total: int) -> None:
-            mine.what, mine.done, mine.total = said, done, total
+        def tell(said: str, done: int, total: int, unit: str = "") -> None:
+            if mine.stopped:
+                raise Stopped(f"{what} was stopped; ask again when you want it")
+            mine.what, mine.done, mine.total, mine.unit = said, done, total, unit
             if also is not None:
                 also(said, done, total)
 

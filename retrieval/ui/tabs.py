@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from retrieval.errors import BadQuery, LabError
+from retrieval.errors import BadQuery, LabError, Refused
+from retrieval.ui import fields
 from retrieval.ui.answers import Answers
 from retrieval.ui.export import as_csv, as_json
 from retrieval.ui.quality import QualityTab
@@ -37,12 +38,26 @@ def tabs(answers: Answers) -> list[Route]:
 
     return [
         Route("/receipt/{name}", receipt),
+        Route("/tab/stop", _drawn(lambda given: stopped(answers, given)), methods=["POST"]),
         Route("/tab/tradeoffs.{kind}", figures),
         Route("/tab/tradeoffs", _drawn(tradeoffs.draw), methods=["POST"]),
         Route("/tab/tradeoffs/measure", _measured(tradeoffs.measure), methods=["POST"]),
         Route("/tab/quality", _drawn(quality.draw), methods=["POST"]),
         Route("/tab/quality/measure", _measured(quality.measure), methods=["POST"]),
     ]
+
+
+def stopped(answers: Answers, given: object) -> dict[str, str]:
+    """Stop what an embedder's panels wait for.
+
+    Raises:
+        Refused: strangers use the lab.
+    """
+    if answers.lab.public:
+        raise Refused("a public lab lets nobody stop what others wait for")
+    name = fields.text(fields.mapping(given), "embedder", "")
+    count = answers.lab.work.stop(name)
+    return {"say": f"Stopping {name}" if count else f"nothing is being made for {name}"}
 
 
 Endpoint = Callable[[Request], Any]
