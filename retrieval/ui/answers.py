@@ -165,8 +165,9 @@ class Drawing:
         return self._panel(position, news)
 
     def _waiting(self, position: int) -> Waiting | None:
-        doing = self.answers.lab.work.on(self.address.panels[position].embedder)
-        return Waiting.of(doing) if doing else None
+        lab, name = self.answers.lab, self.address.panels[position].embedder
+        doing = lab.work.on(name)
+        return Waiting.of(doing, "" if lab.public else name) if doing else None
 
     def _filled(self, panels: list[Any]) -> list[Any]:
         return panels + [""] * (PANELS - len(panels))

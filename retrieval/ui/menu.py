@@ -10,7 +10,7 @@ from itertools import groupby
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.registry import suggest
-from retrieval.types import Metric, Spec, State
+from retrieval.types import Licence, Metric, Spec, State
 from retrieval.ui.figures import escape, size
 
 FRESH = 5.0
@@ -79,7 +79,10 @@ class Menu:
         groups = groupby(self.embedders, key=lambda spec: spec.family or "Embedders")
         return "".join(
             f'<optgroup label="{escape(family)}">'
-            + "".join(self._option(spec, chosen, _about(spec)) for spec in specs)
+            + "".join(
+                self._option(spec, chosen, _about(spec), noncommercial(spec.licence))
+                for spec in specs
+            )
             + "</optgroup>"
             for family, specs in groups
         )
@@ -88,7 +91,7 @@ class Menu:
         """The indexes that fit an embedder."""
         return "".join(self._option(spec, chosen, "") for spec in self.fitting(embedder))
 
-    def _option(self, spec: Spec, chosen: str, about: str) -> str:
+    def _option(self, spec: Spec, chosen: str, about: str, barred: str = "") -> str:
         state = self.state(spec.name)
         ready = state.kind == "ready"
         more = about if ready else _unready(spec, state)
@@ -96,7 +99,12 @@ class Menu:
         # what is chosen says the rest beside its picker, which is narrow
         text = f"{spec.title} · {more}" if more and spec.name != chosen else spec.title
         why = "" if ready else f' title="{escape(state.reason)}"'
-        return f'<option value="{escape(spec.name)}"{marks}{why}>{escape(text)}</option>'
+        return f'<option value="{escape(spec.name)}"{marks}{barred}{why}>{escape(text)}</option>'
+
+
+def noncommercial(licence: Licence | None) -> str:
+    """The attribute of an option whose licence forbids commercial use, or is not known."""
+    return " data-noncommercial" if licence is None or licence.commercial == "no" else ""
 
 
 def facts(spec: Spec) -> list[str]:

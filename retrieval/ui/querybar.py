@@ -12,6 +12,7 @@ from retrieval.types import Result, State
 from retrieval.ui import examples
 from retrieval.ui.address import MOST, PANELS, Address
 from retrieval.ui.figures import AWAY, escape, ms
+from retrieval.ui.menu import noncommercial
 from retrieval.ui.panel import LETTERS
 from retrieval.ui.thumbs import thumb, version
 
@@ -85,7 +86,8 @@ def _gallery(entry: Entry, state: State) -> str:
     rows = f" · {entry.rows:,} pictures" if entry.rows else ""
     text = f"{entry.title}{rows}" if ready else f"{entry.title} · {state.reason}"
     off = "" if ready else " disabled"
-    return f'<option value="{escape(entry.name)}"{off}>{escape(text)}</option>'
+    barred = noncommercial(entry.licence)
+    return f'<option value="{escape(entry.name)}"{off}{barred}>{escape(text)}</option>'
 
 
 @lru_cache(maxsize=32)

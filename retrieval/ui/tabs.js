@@ -8,11 +8,13 @@ const views = { tab: "search", embedder: "", queries: "", target: 0.95, run: {},
 
 /** What the address holds of the tabs. */
 function view() {
-  if (views.tab === "search") return [];
+  const use = paid.checked ? [["use", "commercial"]] : [];
+  if (views.tab === "search") return use;
   const choice = views.tab === "tradeoffs" ? ["embedder", "queries", "target"] : [];
-  return [["tab", views.tab], ...choice.filter((name) => views[name]).map((name) => [name, views[name]])];
+  return [...use, ["tab", views.tab], ...choice.filter((name) => views[name]).map((name) => [name, views[name]])];
 }
 
+const paid = find("#commercial", element);
 const part = (tab, name) => find(`#${tab} [data-piece=${name}]`, element);
 
 function open(tab, focus) {
@@ -160,6 +162,16 @@ async function receipt(button) {
   }
 }
 
+/** What may not be used for money is grey where only such things are wanted. */
+function commercial() {
+  const only = paid.checked;
+  all("option[data-noncommercial]").forEach((option) => {
+    option.dataset.off ??= option.disabled;
+    option.disabled = only || option.dataset.off === "true";
+    option.textContent = option.textContent.replace(/ · no commercial use$/, "") + (only ? " · no commercial use" : "");
+  });
+}
+
 Object.assign(clicks, {
   "[data-tab]": (it) => open(it.dataset.tab),
   "[data-measure]": (it) => measure(it.closest(".view").id),
@@ -186,6 +198,7 @@ on(find("[data-target]", element), "input", ({ target }) => {
   views.target = label(target);
   draw("tradeoffs", true);
 });
+on(paid, "change", () => (commercial(), find(".over") && remember(address())));
 on(gallery, "change", () => {
   Object.keys(views.run).forEach(halt);
   if (views.tab !== "search") draw(views.tab);
@@ -198,6 +211,14 @@ on(document, "keydown", (event) => {
   if (event.key === "Enter" || event.key === " ") (event.preventDefault(), clicks["[data-apply]"](dot));
   const dots = all(".dot", dot.parentNode);
   if (step) (event.preventDefault(), dots[dots.indexOf(dot) + step]?.focus());
+});
+
+// the waiting card is drawn anew while it is pressed, so a press counts and not a click
+on(document, "pointerdown click", (event) => {
+  const it = event.target.closest?.("[data-stop]");
+  if (!it || (event.type === "click" && event.detail)) return;
+  it.disabled = true;
+  post("tab/stop", { embedder: it.dataset.stop }).catch(() => (say.textContent = "The server does not answer; try again in a moment."));
 });
 
 // --- a setting's figures beside its mark ---------------------------------------------------------
@@ -223,11 +244,14 @@ const wantedRecall = Number(START.get("target"));
 if (wantedRecall >= 0.5 && wantedRecall <= 1) views.target = wantedRecall;
 set(find("[data-target]", element), views.target);
 if (START.has("gallery")) gallery.value = START.get("gallery");
+paid.checked = START.get("use") === "commercial";
+commercial();
 state.panels = START.getAll("panel"); // who is quicker than the first answer keeps them
 const drawnBefore = window.parallax.drawn;
 window.parallax.drawn = () => {
   const before = String(state.panels);
   drawnBefore();
+  commercial();
   if (views.tab === "quality" && before !== String(state.panels)) draw("quality");
 };
 open(START.get("tab"));

@@ -153,7 +153,7 @@ def test_reloading_the_address_gives_the_same_page(visit: Visit) -> None:
     tab = visit.open(HNSW)
     tab.locator("[data-add]").click()
     expect(tab.locator(".panel")).to_have_count(3)
-    tab.locator(".switch").click()
+    tab.locator(".switches .switch").click()
     expect(tab.locator(".tile.lost").first).to_be_visible()
     before = [tiles(tab, at) for at in range(3)]
     address = tab.url
@@ -162,6 +162,31 @@ def test_reloading_the_address_gives_the_same_page(visit: Visit) -> None:
     expect(tab.locator(".tile.lost").first).to_be_visible()
     assert [tiles(tab, at) for at in range(3)] == before
     assert tab.url == address
+
+
+def test_what_may_not_be_sold_is_grey(visit: Visit) -> None:
+    tab = visit.open(HNSW)
+    free, unknown = (
+        tab.locator(f"[data-pick=embedder] >> nth=0 >> option[value={name}]")
+        for name in ("captions", "efficientnet-lite0")
+    )
+    expect(unknown).to_be_enabled()
+    tab.locator("#commercial").click()
+    expect(unknown).to_be_disabled()
+    expect(unknown).to_contain_text("no commercial use")
+    expect(free).to_be_enabled()
+    assert "use=commercial" in tab.url
+    tab.locator("#text").fill("another bird")
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".verdict")).to_contain_text("another bird")
+    expect(unknown).to_be_disabled()
+    tab.reload()
+    expect(tab.locator(".over")).to_be_visible()
+    expect(unknown).to_be_disabled()
+    tab.locator("#commercial").click()
+    expect(unknown).to_be_enabled()
+    expect(unknown).not_to_contain_text("no commercial use")
+    assert "use=" not in tab.url
 
 
 def test_panels_come_and_go(visit: Visit) -> None:
