@@ -15,6 +15,7 @@ def flags() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on")
     parser.add_argument("--cache", type=Path, help="where to keep what is built")
+    parser.add_argument("--memory", help="models that stay loaded, as 8GB: default half of it all")
     parser.add_argument("--precision", help="what networks compute in: float32 or bfloat16")
     return parser
 

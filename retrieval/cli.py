@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ STOPPED = 130
 """What a shell says of a program that Ctrl-C has ended."""
 PIPE = 141
 """What a shell says of a program whose reader has gone."""
+UNITS = {"MB": 10**6, "GB": 10**9}
 LONGEST = 300
 """Characters of a message that quotes what was typed."""
 
@@ -106,7 +108,25 @@ def lab(options: argparse.Namespace) -> Lab:
         folder=Path(folder) if folder else None,
         public=getattr(options, "public", False),
         precision=precision(options.precision or os.environ.get("PARALLAX_PRECISION")),
+        memory=amount(options.memory or os.environ.get("PARALLAX_MEMORY")),
     )
+
+
+def amount(text: str | None) -> int | None:
+    """Bytes, written such as ``8GB`` or ``500MB``; none where nothing is said.
+
+    >>> amount("8GB"), amount("0.5 gb"), amount("")
+    (8000000000, 500000000, None)
+
+    Raises:
+        BadKnob: it has another form.
+    """
+    if not text:
+        return None
+    number, unit = text[:-2].strip(), text[-2:].upper()
+    if unit not in UNITS or not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", number):
+        raise BadKnob(f"the memory is {text[:80]!r}; write it as 8GB or 500MB")
+    return round(float(number) * UNITS[unit])
 
 
 def precision(text: str | None) -> Precision:
@@ -141,6 +161,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--folder", type=Path, help="your own pictures, as the gallery 'folder'")
     command.add_argument("--cache", type=Path, help="where to keep what is built")
+    command.add_argument("--memory", help="models that stay loaded, as 8GB: default half of it all")
     command.add_argument(
         "--precision", help="what networks compute in: float32, which is what ships, or bfloat16"
     )

@@ -23,16 +23,15 @@ from retrieval.indexes import INDEXES
 from retrieval.indexes.base import checked, knob
 from retrieval.panel import Panel
 from retrieval.query import Query
-from retrieval.runtime.machine import memory
+from retrieval.runtime import machine
 from retrieval.runtime.paths import cache as default_cache
 from retrieval.shelf import Shelf
 from retrieval.store import Built, Key, Store, index_key, revision, vectors_key
+from retrieval.telling import telling
 from retrieval.types import Metric, Precision, Progress, Result, Spec, State, Vectors
 from retrieval.work import Work
 
 DATA = Path(__file__).parent.parent / "data"
-ROOM = memory() // 4
-"""Bytes of vectors, and again of indexes, that stay loaded: a quarter of the machine."""
 
 
 class Lab:
@@ -44,6 +43,8 @@ class Lab:
         folder: a folder of the user's own pictures, as the gallery ``folder``.
         public: strangers use it: nothing typed is loaded, nothing of theirs is built.
         precision: float32, or bfloat16 for every network.
+        memory: bytes of models that stay loaded, and half as many of vectors and again of
+            indexes; half of the machine by default.
 
     Attributes:
         work: what is being made now.
@@ -56,6 +57,7 @@ class Lab:
         folder: Path | None = None,
         public: bool = False,
         precision: Precision = "float32",
+        memory: int | None = None,
     ) -> None:
         self.data = data or DATA
         self.cache = cache or default_cache()
@@ -64,9 +66,10 @@ class Lab:
         self.catalog = Catalog(self.data, self.cache, None if self.public else folder)
         self.store = Store(self.data / "artefacts", self.cache / "artefacts")
         self.work = Work()
-        self._embedders: Shelf[Embedder] = Shelf(ROOM, lambda embedder: embedder.spec.bytes)
-        self._vectors: Shelf[Vectors] = Shelf(ROOM, lambda vectors: vectors.nbytes)
-        self._indexes: Shelf[Built] = Shelf(ROOM, lambda built: built.index.nbytes())
+        room = machine.memory() // 2 if memory is None else memory
+        self._embedders: Shelf[Embedder] = Shelf(room, lambda embedder: embedder.nbytes())
+        self._vectors: Shelf[Vectors] = Shelf(room // 2, lambda vectors: vectors.nbytes)
+        self._indexes: Shelf[Built] = Shelf(room // 2, lambda built: built.index.nbytes())
 
     def gallery(self, name: str) -> Gallery:
         """A gallery, opened once.
@@ -95,7 +98,7 @@ class Lab:
 
         def make() -> Embedder:
             self._check_ready(spec)
-            with self.work.doing(name, f"loading {spec.title}"):
+            with self.work.doing(name, f"loading {spec.title}") as told, telling(told):
                 return EMBEDDERS.load(spec)(spec)
 
         return self._embedders.get(name, make)

@@ -54,6 +54,10 @@ class Embedder(ABC):
         """What decides how a query runs: the first one of each way is a cold call."""
         return "picture" if text is None else "text"
 
+    def nbytes(self) -> int:
+        """Bytes that it holds in memory, about as many as its download has where it has one."""
+        return self.spec.bytes
+
     @abstractmethod
     def _images(self, batch: Sequence[Image]) -> Vectors: ...
 

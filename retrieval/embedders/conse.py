@@ -64,6 +64,10 @@ class ConSE(Embedder):
             self._minilm = minilm.MiniLM(spec.precision)
             self._network = network.result()
 
+    def nbytes(self) -> int:
+        """Bytes of both networks."""
+        return self._network.nbytes() + self._minilm.network.nbytes()
+
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
             return np.empty((0, minilm.DIM), dtype=np.float32)

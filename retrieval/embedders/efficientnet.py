@@ -43,6 +43,10 @@ class EfficientNet(Embedder):
         self._side = lite.SIZES[size]
         self._network = open_network(lite.recipe(size), spec.precision)
 
+    def nbytes(self) -> int:
+        """Bytes of its network."""
+        return self._network.nbytes()
+
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
             return np.empty((0, lite.FEATURES), dtype=np.float32)

@@ -49,7 +49,9 @@ class Network:
         with ThreadPoolExecutor(1, "checking") as pool:  # hashing beside a slow import
             files = pool.submit(converted, recipe)
             core = engine.core()
-            model = core.read_model(*files.result())
+            graph, weights = files.result()
+            model = core.read_model(graph, weights)
+        self._weights = weights.stat().st_size
         cores = threads.cores()
         any_size, self._usual = recipe.one_row(), recipe.one_row(recipe.usual)
         self._one = _Lane(_reshaped(model, any_size), precision, streams=1, threads=cores)
@@ -74,6 +76,11 @@ class Network:
             return (self._quick if usual else self._one).run(inputs)
         parts = self._many.run_chunks(inputs)
         return tuple(np.concatenate(rows) for rows in zip(*parts, strict=True))
+
+    def nbytes(self) -> int:
+        """Bytes of the weights, once for each way of running it that is compiled."""
+        lanes = {self._one, self._quick, self._many}
+        return self._weights * max(1, sum(lane.compiled for lane in lanes))
 
     def reference(self, *inputs: NDArray[Any]) -> tuple[Floats, ...]:
         """The same from the torch module, in eager mode and float32; imports torch."""
@@ -102,6 +109,11 @@ class _Lane:
         self._compiled: Any = None
         self._lock = threading.Lock()
         self._free: deque[Request] = deque()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it was used."""
+        return self._compiled is not None
 
     def run(self, inputs: tuple[NDArray[Any], ...]) -> tuple[Floats, ...]:
         """All rows in one request."""
