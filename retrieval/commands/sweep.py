@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from retrieval.commands import pick
 from retrieval.commands.listing import table
 from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
@@ -35,13 +36,16 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--seconds", type=float, default=SECONDS, help="for each index, at most")
     command.add_argument("--recall", type=float, default=TARGET, help="the target")
     command.add_argument("-k", type=int, default=K)
+    command.add_argument("--auto", action="store_true", help="only the fastest that reaches it")
     command.add_argument("--csv", action="store_true", help="print CSV")
     command.set_defaults(run=run, show=show)
     return [command]
 
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
-    """Sweep, keep and tell."""
+    """Sweep, keep and tell; or pick without a whole sweep."""
+    if options.auto:
+        return pick.run(lab, options)
     done = list(swept(lab, options))
     if not done:
         raise BadQuery("nothing was measured; give more --seconds")
@@ -96,6 +100,8 @@ def plain(done: Sweep, target: float) -> dict[str, Any]:
 
 def show(answer: dict[str, Any]) -> str:
     """The cheapest setting of each index that reaches the target, or CSV of all points."""
+    if "panel" in answer:
+        return pick.show(answer)
     if answer["csv"]:
         return _csv(answer)
     rows = [_row(each) for each in answer["sweeps"]]

@@ -153,7 +153,7 @@ def sweep(
 
 def measured(index: Index, asked: Asked, knobs: dict[str, int]) -> Point:
     """One setting: every query alone, then all together."""
-    times, found = _alone(index, asked, knobs)
+    times, found = alone(index, asked, knobs)
     with LANE, threads.every_core():
         index.tune(**knobs)
         start = time.perf_counter()
@@ -171,7 +171,7 @@ def measured(index: Index, asked: Asked, knobs: dict[str, int]) -> Point:
     )
 
 
-def _alone(
+def alone(
     index: Index, asked: Asked, knobs: dict[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Nanoseconds and rows of each query, the first asked once before for nobody."""

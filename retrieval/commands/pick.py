@@ -1,0 +1,73 @@
+"""``sweep --auto``: the fastest index and setting that reach a recall within a memory."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from retrieval.cli import amount
+from retrieval.commands.listing import table
+from retrieval.indexes import INDEXES
+from retrieval.lab import Lab
+from retrieval.measure.pick import Look, pick
+from retrieval.measure.rounds import Job
+from retrieval.measure.sweep import Kind
+from retrieval.panel import Panel
+from retrieval.readiness import state
+from retrieval.types import Spec
+
+
+def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
+    """Look, measure the best again, tell; ``--memory`` bounds what the index holds too."""
+    spec, gallery = lab.spec(options.embedder), lab.gallery(options.gallery)
+    kind: Kind = options.queries or ("text" if spec.reads_text else "picture")
+    named = options.index and [INDEXES.spec(each) for each in options.index]
+    job = Job(gallery, spec, named or ready(spec), kind)
+    picked = pick(lab, job, options.recall, amount(options.memory), told)
+    sys.stderr.write("\n")
+    return {
+        "gallery": gallery.name,
+        "embedder": spec.name,
+        "queries": kind,
+        "target": options.recall,
+        "panel": panel(spec, picked.best),
+        "finalists": [asdict(each) for each in picked.finalists],
+        "out": picked.out,
+        "looks": picked.looks,
+        "seconds": picked.seconds,
+    }
+
+
+def ready(embedder: Spec) -> list[Spec]:
+    """The indexes that compare what an embedder makes, and can be used now."""
+    fitting = [each for each in INDEXES.specs() if embedder.metric in each.metrics]
+    return [each for each in fitting if state(each).kind == "ready"]
+
+
+def panel(embedder: Spec, look: Look) -> str:
+    """The panel that was picked, as it is written."""
+    return str(Panel(embedder.name, look.index, tuple(look.knobs.items())))
+
+
+def told(said: str, done: int, total: int) -> None:
+    """A line that is written over."""
+    sys.stderr.write(f"\r{said}, {done} of {total} \x1b[K")
+
+
+def show(answer: dict[str, Any]) -> str:
+    """The panel, the finalists, and what was out."""
+    rows = [
+        {
+            "index": each["index"],
+            "knobs": " ".join(f"{name}={value}" for name, value in each["knobs"].items()) or "-",
+            "recall": f"{each['recall']:.3f}",
+            "p50 ms": f"{each['p50']:.3f}",
+        }
+        for each in answer["finalists"]
+    ]
+    out = "".join(f"\n  {name}: {why}" for name, why in answer["out"].items())
+    looked = f"{answer['looks']} settings looked at in {answer['seconds']:.1f} s"
+    title = f"{answer['panel']}  reaches {answer['target']:g} fastest ({looked})"
+    return table(title, rows) + (f"\nOut:{out}" if out else "")

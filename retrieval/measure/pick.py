@@ -1,0 +1,218 @@
+"""The fastest index and setting that reach a recall within a memory, without a whole sweep.
+
+Recall and time both rise with every query-time knob, so the settings of an index that just
+reach the target lie on a staircase through its grid (``sweep.grid``): walking it down from the
+widest setting costs one look a step, the sum of the knobs' values and not their product. A look
+asks a few queries; the best are then measured again with all of them, in turns, and the
+fastest that still reaches the target wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from retrieval.errors import BadQuery, LabError
+from retrieval.indexes.base import Index
+from retrieval.lab import Lab
+from retrieval.measure.recall import recalls
+from retrieval.measure.rounds import COUNT, Job, K
+from retrieval.measure.sweep import Asked, alone, asked, steps
+from retrieval.panel import Panel
+from retrieval.types import Knob, Progress, Spec
+
+LOG = logging.getLogger(__name__)
+FEW = 40
+"""Queries of one look."""
+FINALISTS = 4
+"""Indexes that are measured again."""
+ROUNDS = 3
+"""Times that each finalist is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One setting of an index, looked at.
+
+    Attributes:
+        index: its name.
+        knobs: query-time knobs by name.
+        recall: mean recall@10 against exact search.
+        p50: median milliseconds of one query, on one thread.
+    """
+
+    index: str
+    knobs: dict[str, int]
+    recall: float
+    p50: float
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What was picked, and why.
+
+    Attributes:
+        best: the fastest of the finalists that reach the target.
+        finalists: each measured with all queries, in turns, the fastest first.
+        out: why an index is not among them, by name.
+        looks: how many settings were looked at.
+        seconds: that looking and measuring took, without building and loading.
+    """
+
+    best: Look
+    finalists: tuple[Look, ...]
+    out: dict[str, str]
+    looks: int
+    seconds: float
+
+
+def pick(
+    lab: Lab, job: Job, target: float, memory: int | None, told: Progress | None = None
+) -> Picked:
+    """Pick an index and its setting.
+
+    Args:
+        lab: what is loaded.
+        job: gallery, embedder, the indexes to choose from and what is asked with.
+        target: recall@10 to reach, from 0 to 1.
+        memory: bytes that an index may hold, vectors included; none for any.
+        told: how many indexes were looked at.
+
+    Raises:
+        BadQuery: no index reaches the target within the memory, or the target is no share.
+    """
+    if not 0 < target <= 1:
+        raise BadQuery(f"the recall to reach is {target:g}; it must be above 0 and at most 1")
+    queries = asked(lab, job.gallery, job.embedder.name, job.kind, K, COUNT)
+    return Picking(lab, job, queries, target, memory).run(told)
+
+
+class Picking:
+    """A choice that is being made.
+
+    Args:
+        lab: what is loaded.
+        job: what is chosen from.
+        queries: all that are asked.
+        target: recall to reach.
+        memory: bytes that an index may hold.
+    """
+
+    def __init__(
+        self, lab: Lab, job: Job, queries: Asked, target: float, memory: int | None
+    ) -> None:
+        self.lab, self.job, self.target, self.memory = lab, job, target, memory
+        self.queries = queries
+        self.few = replace(queries, vectors=queries.vectors[:FEW], truth=queries.truth[:FEW])
+        self.indexes: dict[str, Index] = {}
+        self.out: dict[str, str] = {}
+        self.looks = 0
+        self.seconds = 0.0
+
+    def run(self, told: Progress | None) -> Picked:
+        """Look at every index, measure the best again."""
+        found: list[list[Look]] = []
+        for at, spec in enumerate(self.job.indexes):
+            if told is not None:
+                told(f"looking at {spec.name}", at, len(self.job.indexes))
+            stairs = self._tried(spec)
+            if stairs:
+                found.append(sorted(stairs, key=lambda each: each.p50))
+        found.sort(key=lambda each: each[0].p50)
+        finalists = self._final(found)
+        reached = [each for each in finalists if each.recall >= self.target]
+        if not reached:
+            raise BadQuery(self._none(finalists))
+        return Picked(reached[0], finalists, self.out, self.looks, self.seconds)
+
+    def _none(self, finalists: Sequence[Look]) -> str:
+        best = max((each.recall for each in finalists), default=None)
+        reached = "" if best is None else f"; with all queries the best has {best:.3f}"
+        kept = "" if self.memory is None else f" within {self.memory / 1e6:,.0f} MB"
+        return f"no index reaches recall {self.target:g}{kept}{reached}; ask for less"
+
+    def _tried(self, spec: Spec) -> list[Look]:
+        """The settings of an index that just reach the target; none where it is out."""
+        try:
+            index = self.lab.index(self.job.gallery, Panel(self.job.embedder.name, spec.name)).index
+            if self.memory is not None and index.nbytes() > self.memory:
+                self.out[spec.name] = f"holds {index.nbytes() / 1e6:,.1f} MB"
+                return []
+            self.indexes[spec.name] = index
+            stairs = list(self._walk(spec, index))
+        except LabError as error:
+            self.out[spec.name] = str(error)
+            return []
+        except Exception as error:  # an engine's own failure costs its own looks alone
+            LOG.exception("looking at %s failed", spec.name)
+            self.out[spec.name] = f"failed: {error}"[:300]
+            return []
+        if not stairs:
+            self.out[spec.name] = f"none of its settings reaches {self.target:g}"
+        return stairs
+
+    def _walk(self, spec: Spec, index: Index) -> Iterator[Look]:
+        """Down the staircase: one knob falls while the target is reached, else another rises."""
+        knobs = [each for each in spec.knobs if each.when == "query"]
+        if len(knobs) > 2:
+            raise BadQuery(f"{spec.name} has {len(knobs)} query-time knobs; two are searched")
+        rising, falling = ([*(steps(each) for each in knobs)] + [[0], [0]])[:2]
+        at, to = 0, len(falling) - 1
+        if len(knobs) < 2:  # a single knob: the first value that is enough, by halves
+            at = self._first(index, knobs, rising)
+        while at < len(rising) and to >= 0:
+            values = (rising[at], falling[to])
+            look = self._look(index, named(knobs, values), self.few)
+            if look.recall >= self.target:
+                yield look
+                to -= 1
+            else:
+                at += 1
+
+    def _first(self, index: Index, knobs: Sequence[Knob], values: Sequence[int]) -> int:
+        low, high = 0, len(values) - 1
+        while low < high:
+            middle = (low + high) // 2
+            look = self._look(index, named(knobs, (values[middle],)), self.few)
+            low, high = (low, middle) if look.recall >= self.target else (middle + 1, high)
+        return low
+
+    def _look(self, index: Index, knobs: dict[str, int], queries: Asked) -> Look:
+        start = time.perf_counter()
+        times, rows = alone(index, queries, knobs)
+        self.seconds += time.perf_counter() - start
+        self.looks += 1
+        share = recalls(queries.vectors, queries.stored, rows, queries.truth, index.metric).mean()
+        return Look(index.spec.name, knobs, float(share), float(np.median(times)) / 1e6)
+
+    def _final(self, found: Sequence[Sequence[Look]]) -> tuple[Look, ...]:
+        """The best of the best indexes and their next wider settings, in turns."""
+        chosen: list[Look] = []
+        for stairs in found[:FINALISTS]:
+            best = stairs[0]
+            chosen += [best, *(replace(best, knobs=knobs) for knobs in self._wider(best))]
+        runs: list[list[Look]] = [[] for _ in chosen]
+        for _ in range(ROUNDS):
+            for run, each in zip(runs, chosen, strict=True):
+                run.append(self._look(self.indexes[each.index], each.knobs, self.queries))
+        measured = (
+            replace(run[0], p50=float(np.median([each.p50 for each in run]))) for run in runs
+        )
+        return tuple(sorted(measured, key=lambda each: each.p50))
+
+    def _wider(self, look: Look) -> Iterator[dict[str, int]]:
+        """The settings one step up in one knob: few queries may have flattered the best."""
+        for knob in self.indexes[look.index].spec.knobs:
+            if knob.when == "query":
+                above = [each for each in steps(knob) if each > look.knobs[knob.name]]
+                if above:
+                    yield {**look.knobs, knob.name: above[0]}
+
+
+def named(knobs: Sequence[Knob], values: Sequence[int]) -> dict[str, int]:
+    """Values by the names of their knobs."""
+    return {knob.name: value for knob, value in zip(knobs, values, strict=False)}

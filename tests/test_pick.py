@@ -1,0 +1,106 @@
+"""The fastest index that reaches a recall, without a whole sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from retrieval.cli import main
+from retrieval.errors import BadQuery
+from retrieval.indexes import INDEXES
+from retrieval.lab import Lab
+from retrieval.measure.pick import FEW, Look, Picking, pick
+from retrieval.measure.rounds import COUNT, Job, K
+from retrieval.measure.sweep import asked, grid, measured
+from retrieval.panel import Panel
+
+NAMES = ("exact", "faiss-hnsw", "faiss-ivf", "faiss-ivfpq")
+
+
+def job(lab: Lab, names: tuple[str, ...] = NAMES) -> Job:
+    specs = [INDEXES.spec(name) for name in names]
+    return Job(lab.gallery("stamps"), lab.spec("conse-lite2"), specs, "picture")
+
+
+def test_what_is_picked_reaches_the_target(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    picked = pick(lab, job(lab), 0.9, None)
+    assert picked.best.recall >= 0.9
+    assert picked.best in picked.finalists
+    faster = [each for each in picked.finalists if each.p50 < picked.best.p50]
+    assert all(each.recall < 0.9 for each in faster)
+    queries = asked(lab, lab.gallery("stamps"), "conse-lite2", "picture", K, COUNT)
+    index = lab.index(lab.gallery("stamps"), Panel("conse-lite2", picked.best.index)).index
+    assert measured(index, queries, picked.best.knobs).recall == pytest.approx(picked.best.recall)
+
+
+@pytest.mark.parametrize("name", ["faiss-hnsw", "faiss-ivf", "faiss-ivfpq"])
+@pytest.mark.parametrize("target", [0.6, 0.95])
+def test_the_staircase_misses_no_setting_that_asks_less(
+    name: str, target: float, tmp_path: Path
+) -> None:
+    lab = Lab(cache=tmp_path)
+    queries = asked(lab, lab.gallery("stamps"), "conse-lite2", "picture", K, FEW)
+    picking = Picking(lab, job(lab, (name,)), queries, target, None)
+    found = [look.knobs for look in picking._tried(INDEXES.spec(name))]
+    index = picking.indexes[name]
+    enough = [
+        knobs for knobs in grid(index.spec) if measured(index, queries, knobs).recall >= target
+    ]
+    least = [
+        knobs
+        for knobs in enough
+        if not any(
+            other != knobs and all(other[each] <= knobs[each] for each in knobs) for other in enough
+        )
+    ]
+    assert all(knobs in found for knobs in least)
+    assert picking.looks <= len(grid(index.spec)) or picking.looks < 20
+
+
+def test_an_index_that_holds_too_much_is_out(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    whole = lab.vectors(lab.gallery("stamps"), "conse-lite2").nbytes
+    picked = pick(lab, job(lab, ("exact", "faiss-hnsw")), 0.9, whole + 10)
+    assert picked.best.index == "exact"
+    assert picked.out["faiss-hnsw"].startswith("holds ")
+    with pytest.raises(BadQuery, match="no index reaches recall 0.9 within 0 MB; ask for less"):
+        pick(lab, job(lab), 0.9, 1000)
+
+
+@pytest.mark.parametrize("target", [0, -1, 1.1, float("nan")])
+def test_a_target_that_is_no_share_is_refused(target: float, tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    with pytest.raises(BadQuery, match="above 0 and at most 1"):
+        pick(lab, job(lab), target, None)
+
+
+def test_an_engine_that_fails_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(cache=tmp_path)
+    whole = Picking._look
+
+    def look(self: Picking, index, knobs, queries) -> Look:  # type: ignore[no-untyped-def]
+        if index.spec.name == "faiss-ivf":
+            raise RuntimeError("it broke")
+        return whole(self, index, knobs, queries)
+
+    monkeypatch.setattr(Picking, "_look", look)
+    picked = pick(lab, job(lab), 0.9, None)
+    assert picked.out["faiss-ivf"] == "failed: it broke"
+
+
+def test_the_command_says_what_it_picked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = [part for name in NAMES for part in ("--index", name)]
+    words = ["sweep", "--auto", "--gallery", "stamps", "--recall", "0.9", "--memory", "2GB", *named]
+    assert main([*words, "--queries", "picture", "--cache", str(tmp_path), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert Panel.parse(answer["panel"]).index in NAMES
+    assert answer["finalists"] and answer["looks"] < 60
+    assert main([*words, "--queries", "picture", "--cache", str(tmp_path)]) == 0
+    assert "reaches 0.9 fastest" in capsys.readouterr().out
