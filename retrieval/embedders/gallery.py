@@ -12,7 +12,7 @@ from PIL.Image import Image
 from retrieval.embedders.base import Embedder
 from retrieval.errors import BadImage
 from retrieval.galleries.base import Gallery
-from retrieval.runtime import threads
+from retrieval.runtime import courtesy, threads
 from retrieval.runtime.network import CHUNK
 from retrieval.types import Metric, Progress, Vectors
 
@@ -43,7 +43,7 @@ def embed(
 def _parts(gallery: Gallery, embedder: Embedder, rows: Sequence[int]) -> Iterator[Vectors]:
     """Chunks in order; a worker decodes and then runs its own, so no core waits for another."""
     workers = threads.cores() + 1
-    with ThreadPoolExecutor(workers, "embed") as pool:
+    with ThreadPoolExecutor(workers, "embed", courtesy.give_way) as pool:
         waiting: deque[Future[Vectors]] = deque()
         try:
             for first in range(0, len(rows), CHUNK):

@@ -6,12 +6,13 @@ import threading
 import weakref
 from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.runtime import engine, threads
+from retrieval.runtime import courtesy, engine, threads
 from retrieval.runtime.convert import converted
 from retrieval.runtime.recipe import Recipe
 from retrieval.types import Precision
@@ -58,7 +59,8 @@ class Network:
         self._quick = self._one
         if self._usual != any_size:
             self._quick = _Lane(_reshaped(model, self._usual), precision, streams=1, threads=cores)
-        self._many = _Lane(model, precision, streams=min(cores, MOST_STREAMS), threads=cores)
+        streams = min(cores, MOST_STREAMS)
+        self._many = _Lane(model, precision, streams, threads=cores, gives_way=True)
         self._reference: Any = None
         self._lock = threading.Lock()
 
@@ -96,10 +98,21 @@ class Network:
 
 
 class _Lane:
-    """One way of running a network, compiled when it is first used."""
+    """One way of running a network, compiled when it is first used.
 
-    def __init__(self, model: Any, precision: Precision, streams: int, threads: int) -> None:
+    Its threads give way to those that answer a query where ``gives_way`` is set.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        precision: Precision,
+        streams: int,
+        threads: int,
+        gives_way: bool = False,
+    ) -> None:
         self._model = model
+        self._courtesy = courtesy.giving_way if gives_way else nullcontext
         self._streams = streams
         self._settings = {
             "INFERENCE_PRECISION_HINT": _HINT[precision],
@@ -151,7 +164,9 @@ class _Lane:
     def _ready(self) -> Any:
         with self._lock:
             if self._compiled is None:
-                self._compiled = engine.core().compile_model(self._model, "CPU", self._settings)
+                with self._courtesy():
+                    core = engine.core()
+                    self._compiled = core.compile_model(self._model, "CPU", self._settings)
             return self._compiled
 
 

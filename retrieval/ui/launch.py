@@ -12,6 +12,7 @@ import gradio as gr
 
 from retrieval.errors import NotReady
 from retrieval.lab import Lab
+from retrieval.runtime import courtesy
 from retrieval.ui.answers import Answers
 from retrieval.ui.page import build
 from retrieval.ui.routes import routes
@@ -56,6 +57,7 @@ def start(answers: Answers, host: str, port: int | None = None, quiet: bool = Fa
         port: to listen on; the first free one from 7860 on where none is given.
         quiet: say nothing on the terminal.
     """
+    courtesy.serve()
     page = build(answers)
     given = arguments(answers.lab)
     given["app_kwargs"]["routes"] += tabs(answers)
