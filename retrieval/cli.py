@@ -109,6 +109,7 @@ def lab(options: argparse.Namespace) -> Lab:
         public=getattr(options, "public", False),
         precision=precision(options.precision or os.environ.get("PARALLAX_PRECISION")),
         memory=amount(options.memory or os.environ.get("PARALLAX_MEMORY")),
+        paid=getattr(options, "yes", False),
     )
 
 
@@ -164,4 +165,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--memory", help="models that stay loaded, as 8GB: default half of it all")
     command.add_argument(
         "--precision", help="what networks compute in: float32, which is what ships, or bfloat16"
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="send whole galleries to hosted embedders, and pay"
     )

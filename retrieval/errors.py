@@ -34,7 +34,7 @@ class NotReady(LabError):
 
 
 class Refused(LabError):
-    """Not allowed in public mode."""
+    """Not allowed: in public mode, or because it would cost money that nobody agreed to."""
 
 
 class Damaged(LabError):

@@ -45,6 +45,7 @@ class Lab:
         precision: float32, or bfloat16 for every network.
         memory: bytes of models that stay loaded, and half as many of vectors and again of
             indexes; half of the machine by default.
+        paid: whoever runs it has agreed that hosted embedders are sent whole galleries.
 
     Attributes:
         work: what is being made now.
@@ -58,11 +59,13 @@ class Lab:
         public: bool = False,
         precision: Precision = "float32",
         memory: int | None = None,
+        paid: bool = False,
     ) -> None:
         self.data = data or DATA
         self.cache = cache or default_cache()
         self.public = public or bool(os.environ.get("SPACE_ID"))
         self.precision = precision
+        self.paid = paid and not self.public
         self.catalog = Catalog(self.data, self.cache, None if self.public else folder)
         self.store = Store(self.data / "artefacts", self.cache / "artefacts")
         self.work = Work()
@@ -85,7 +88,8 @@ class Lab:
     def spec(self, name: str) -> Spec:
         """An embedder's spec, in the precision of this lab."""
         spec = EMBEDDERS.spec(name)
-        return spec if spec.metric is Metric.HAMMING else replace(spec, precision=self.precision)
+        ours = spec.metric is not Metric.HAMMING and not spec.key
+        return replace(spec, precision=self.precision) if ours else spec
 
     def embedder(self, name: str) -> Embedder:
         """An embedder, loaded once.
@@ -103,13 +107,26 @@ class Lab:
 
         return self._embedders.get(name, make)
 
+    def texts(self, name: str, texts: Sequence[str]) -> Vectors:
+        """Many texts by an embedder, such as all captions of a gallery.
+
+        Raises:
+            Refused: it is paid by use, and nobody has agreed to pay.
+        """
+        if self.spec(name).key and not self.paid:
+            raise Refused(
+                f"{name} would be sent {len(texts):,} texts and is paid by use; only the command "
+                "line does that, and only with --yes"
+            )
+        return self.embedder(name).texts(texts)
+
     def vectors(self, gallery: Gallery, name: str, progress: Progress | None = None) -> Vectors:
         """The vectors of a gallery by an embedder, embedded where they are nowhere yet.
 
         Raises:
             Unsupported: it reads captions and the gallery has none.
             BadImage: pictures are broken; they are left out from now on.
-            Refused: they are nowhere, in public mode.
+            Refused: they are nowhere, in public mode or from an embedder that is paid by use.
         """
         spec = self.spec(name)
         if not (spec.reads_images or gallery.captioned):
@@ -119,11 +136,7 @@ class Lab:
             )
 
         def make() -> Vectors:
-            if self.public and self.store.find(vectors_key(gallery, spec)) is None:
-                raise Refused(
-                    f"{name} has no vectors of {gallery.name} here and a public lab embeds none; "
-                    "run Parallax on your own machine for that"
-                )
+            self._check_embed(gallery, spec)
             with self.work.doing(name, f"reading vectors of {gallery.name}", progress) as told:
                 try:
                     return self.store.vectors(gallery, spec, lambda: self.embedder(name), told)
@@ -201,6 +214,21 @@ class Lab:
             raise Refused(f"{spec.name} is not for a public lab: {found.reason}")
         if found.kind == "unreachable":  # the hub's client would try for half a minute
             raise Unreachable(f"{spec.name} is not here: {found.reason}")
+
+    def _check_embed(self, gallery: Gallery, spec: Spec) -> None:
+        if not (self.public or spec.key) or self.store.find(vectors_key(gallery, spec)):
+            return
+        if self.public:
+            raise Refused(
+                f"{spec.name} has no vectors of {gallery.name} here and a public lab embeds none; "
+                "run Parallax on your own machine for that"
+            )
+        if not self.paid:
+            raise Refused(
+                f"{spec.name} would be sent {len(gallery):,} pictures of {gallery.name} and is "
+                "paid by use; what it costs is said, and asked, by: python -m retrieval build "
+                f"--gallery {gallery.name} --embedder {spec.name}"
+            )
 
     def _check_build(self, gallery: Gallery, key: Key) -> None:
         ours = not self.public or self.catalog.entry(gallery.name).kind == "parquet"

@@ -24,7 +24,7 @@ def state(spec: Spec, public: bool = False) -> State:
             reads from the hub, ``variable`` and ``local`` what from a folder of the user's.
         public: strangers use the lab.
     """
-    found = _library(spec) or _key(spec)
+    found = _library(spec) or _key(spec, public)
     if found is None and spec.param("variable"):
         found = _folder(spec, public)
     if found is None and spec.param("repo"):
@@ -45,7 +45,9 @@ def _installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def _key(spec: Spec) -> State | None:
+def _key(spec: Spec, public: bool) -> State | None:
+    if spec.key and (public or os.environ.get("SPACE_ID")):
+        return State("key", "is paid by use, and a public lab spends no key of its host's")
     if spec.key and not os.environ.get(spec.key):
         return State("key", f"needs a key: set {spec.key}")
     return None

@@ -145,6 +145,7 @@ def _search(
         recall=(share := recall(values, encoded.scores)),
         missed=_missed(gallery, found, share, encoded),
         cold=cold,
+        remote=encoded.remote,
         busy=encoded.busy or clock.busy,
     )
 

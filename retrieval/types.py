@@ -104,7 +104,7 @@ class Spec:
         install: the line that installs them.
         bytes: size of its download; 0 where nothing is downloaded.
         gated: where to ask for access.
-        key: environment variable that holds its key.
+        key: environment variable that holds its key; an embedder that has one is paid by use.
         licence: what its weights allow; none for an index.
         source: where the weights come from.
         revision: which weights: a commit, or a package's version.
@@ -198,6 +198,7 @@ class Result:
         recall: share of the true k neighbours found, by distance, so that ties are no misses.
         missed: true neighbours that the index lost, ranked as exact search ranks them.
         shared: the embedding was made by an earlier panel of this comparison.
+        remote: the embedding came over the network, and its time is that of the round trip.
         cold: stages that ran for the first time; kept out of percentiles.
         busy: something was built or loaded meanwhile; kept out of percentiles too.
         nbytes: what the index holds in memory, vectors included.
@@ -216,6 +217,7 @@ class Result:
     recall: float | None = None
     missed: tuple[Hit, ...] = ()
     shared: bool = False
+    remote: bool = False
     cold: tuple[str, ...] = ()
     busy: bool = False
     nbytes: int = 0

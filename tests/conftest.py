@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from retrieval.embedders import EMBEDDERS
 from retrieval.lab import Lab
 from retrieval.runtime import paths
 from tests.fakes import BLIND, COLOUR, Colours
+
+for name in ("JINA_API_KEY", "COHERE_API_KEY"):  # no test spends the money of whoever runs it
+    os.environ.pop(name, None)
 
 
 @pytest.fixture

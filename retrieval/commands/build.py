@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from retrieval.commands.compare import declared
 from retrieval.commands.precision import against_float32, sentence
 from retrieval.embedders import EMBEDDERS
-from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady
+from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Refused
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import Entry
+from retrieval.hosted.cost import estimate
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.panel import Panel
+from retrieval.store import vectors_key
 from retrieval.types import Progress
 
 LINES = 20
@@ -73,9 +77,13 @@ def asked(
 
 
 def ready(lab: Lab) -> list[str]:
-    """Embedders that can be used now."""
+    """Embedders that can be used now, without paying; what costs money must be named."""
     states = lab.states()
-    return [name for name in EMBEDDERS.names() if states[name].kind == "ready"]
+    return [
+        spec.name
+        for spec in EMBEDDERS.specs()
+        if states[spec.name].kind == "ready" and not spec.key
+    ]
 
 
 def _gallery(
@@ -86,8 +94,43 @@ def _gallery(
 
         hub.build(entry, lab.cache, limit, progress())
     gallery = lab.gallery(entry.name)
-    rows = [_embedder(lab, gallery, name, panels) for name, panels in wanted.items()]
+    with agreed(lab, gallery, list(wanted)):
+        rows = [_embedder(lab, gallery, name, panels) for name, panels in wanted.items()]
     return {"gallery": entry.name, "rows": len(gallery), "embedders": rows}
+
+
+@contextmanager
+def agreed(lab: Lab, gallery: Gallery, names: list[str]) -> Iterator[None]:
+    """Say what hosted embedders would charge for a gallery, and ask, before anything is sent.
+
+    What was agreed to holds inside the block.
+
+    Raises:
+        Refused: the answer is no, or there is nobody to ask.
+        NotReady: a key is missing.
+    """
+    specs = [spec for spec in map(lab.spec, names) if spec.key]
+    sent = [each for each in specs if lab.store.find(vectors_key(gallery, each)) is None]
+    for spec in sent:
+        lab.embedder(spec.name)  # which sends nothing, but says that a key is missing
+        said = estimate(spec, gallery.name, len(gallery)).sentence()
+        sys.stderr.write(f"{spec.name} is paid by use: {said}\n")
+    before = lab.paid
+    if sent and not (before or _yes()):
+        raise Refused("nothing was sent; say y when asked, or give --yes")
+    lab.paid = before or bool(sent)
+    try:
+        yield
+    finally:
+        lab.paid = before
+
+
+def _yes() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    sys.stderr.write("Send them, and pay? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _embedder(lab: Lab, gallery: Gallery, name: str, panels: list[Panel]) -> dict[str, Any]:

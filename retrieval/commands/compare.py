@@ -103,9 +103,10 @@ def _panel(panel: dict[str, Any]) -> str:
     if panel["problem"]:
         return f"{head}\n  {panel['problem']}"
     times = "  ".join(f"{name} {ms:.2f} ms" for name, ms in panel["timings"].items())
+    trip = "  (embed is a network round trip)" if panel["remote"] else ""
     cold = f"  (cold: {', '.join(panel['cold'])})" if panel["cold"] else ""
     lines = [
         f"  {hit['rank']:>3}  {hit['score']:.3f}  {hit['caption']}  [{hit['label']}]  #{hit['row']}"
         for hit in panel["hits"]
     ]
-    return "\n".join([f"{head}   recall {panel['recall']:.2f}", f"  {times}{cold}", *lines])
+    return "\n".join([f"{head}   recall {panel['recall']:.2f}", f"  {times}{trip}{cold}", *lines])

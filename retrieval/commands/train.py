@@ -107,8 +107,8 @@ def grouped(gallery: Gallery, by: str) -> tuple[Rows, Rows]:
 
 
 def _texts(lab: Lab, gallery: Gallery, parent: Spec, rows: Rows) -> Floats:
-    reader = lab.embedder(parent.name if parent.reads_text else TEXTS)
-    return np.asarray(reader.texts(gallery.captions(rows.tolist())), np.float32)
+    reader = parent.name if parent.reads_text else TEXTS
+    return np.asarray(lab.texts(reader, gallery.captions(rows.tolist())), np.float32)
 
 
 def verdict(gain: Gain, comparable: bool) -> str:

@@ -95,6 +95,8 @@ def _drift(lab: Lab, folder: Path, key: dict[str, Any]) -> str:
     gallery, spec = lab.catalog.open(key["gallery"]), lab.spec(key["embedder"])
     if vectors_key(gallery, spec) != key:
         return ""  # of another revision: never found, so never used
+    if spec.key:
+        return ""  # embedding again would cost money
     step = max(1, len(gallery) // SAMPLE)
     stored = read_vectors(folder, spec.metric)
     worst = 1.0

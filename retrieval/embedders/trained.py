@@ -85,6 +85,7 @@ def save(parent: Spec, name: str, by: str, gallery: str, weights: NDArray[np.flo
             "note": f"trained on {gallery} by its {by}",
             "needs": [*parent.needs, "safetensors", *(minilm.NEEDS if by == "captions" else ())],
             "install": f"{parent.install} safetensors",
+            "key": parent.key,
             "licence": asdict(parent.licence) if parent.licence else None,
             "source": f"trained here on {gallery}",
             "revision": f"{parent.revision} {digest}",

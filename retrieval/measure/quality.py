@@ -145,7 +145,7 @@ def queries(
     """
     if task.texts is None:
         return lab.vectors(gallery, embedder)[task.rows[part]]
-    return lab.embedder(embedder).texts(task.texts[part])
+    return lab.texts(embedder, task.texts[part])
 
 
 def _chunk(

@@ -96,7 +96,7 @@ def asked(
     drawn = np.random.default_rng(seed).permutation(rows)[:count]
     stored = lab.vectors(gallery, embedder)
     if kind == "text":
-        vectors = lab.embedder(embedder).texts(gallery.captions(drawn.tolist()))
+        vectors = lab.texts(embedder, gallery.captions(drawn.tolist()))
     else:
         vectors = stored[drawn]
     exact = lab.index(gallery, Panel(embedder, "exact")).index

@@ -129,7 +129,8 @@ def _stages(result: Result) -> str:
         ("fetch", timings.fetch),
     )
     words = (
-        f"{name}{' (shared)' if name == 'embed' and result.shared else ''}"
+        f"{name}{' (network)' if name == 'embed' and result.remote else ''}"
+        f"{' (shared)' if name == 'embed' and result.shared else ''}"
         f"{' (cold)' if name in result.cold else ''} {digits(value)}"
         for name, value in times
         if value > 0

@@ -19,7 +19,8 @@ COLOURS = {
 HELP = {
     "latency": "What this query took: decode, embed, search, rescore and fetch, and nothing else.",
     "decode": "Opening the query's picture, and cropping it.",
-    "embed": "Turning the query into a vector. Panels with one embedder share it.",
+    "embed": "Turning the query into a vector. Panels with one embedder share it. (network): at a "
+    "provider, so it is the time of a round trip.",
     "search": "Asking the index for the nearest vectors.",
     "rescore": "Comparing what was found once more, by the stored vectors: the scores shown.",
     "fetch": "Looking up captions and labels.",
@@ -74,9 +75,10 @@ def _row(title: str, result: Result, scale: float) -> str:
     beside = f"truth {ms(result.truth_ms)}{waited}"
     cold = f", cold: {' and '.join(result.cold)}" if result.cold else ""
     busy = ", beside a build" if result.busy else ""
+    trip = ", embed by network" if result.remote else ""
     return (
         f'<tr><th scope="row">{escape(title)}</th>'
         f'<td class="wide">{bar(result.timings, scale)}</td>'
         f'<td class="number">{ms(result.timings.total)}</td>'
-        f'<td class="beside">{beside}{cold}{busy}</td></tr>'
+        f'<td class="beside">{beside}{trip}{cold}{busy}</td></tr>'
     )

@@ -1,0 +1,1 @@
+"""Embedders that others run and charge for."""
