@@ -35,18 +35,28 @@ class Known:
         """Vectors of some rows, made now for those pictures alone that are new."""
         from retrieval.embedders.gallery import embed
 
+        return self.joined(rows, embed(gallery, embedder, self.new(rows), progress))
+
+    def new(self, rows: range) -> Sequence[int]:
+        """Those of some rows whose pictures have no vectors yet."""
         if self._names is None:
-            return embed(gallery, embedder, rows, progress)
-        names = [self._names[row] for row in rows]
-        new = [row for row, name in zip(rows, names, strict=True) if name not in self._vectors]
-        made = dict(zip(new, embed(gallery, embedder, new, progress), strict=True))
-        joined: Vectors = np.stack(
-            [
-                made[row] if row in made else self._vectors[name]
-                for row, name in zip(rows, names, strict=True)
-            ]
+            return rows
+        return [row for row in rows if self._names[row] not in self._vectors]
+
+    def joined(self, rows: range, made: Vectors) -> Vectors:
+        """Vectors of some rows, in their order.
+
+        Args:
+            rows: which.
+            made: of ``new(rows)``.
+        """
+        if self._names is None:
+            return made
+        fresh = dict(zip(self.new(rows), made, strict=True))
+        whole: Vectors = np.stack(
+            [fresh[row] if row in fresh else self._vectors[self._names[row]] for row in rows]
         )
-        return joined
+        return whole
 
     def save(self, folder: Path) -> None:
         """Write the identities beside the vectors, where there are any."""

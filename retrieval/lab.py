@@ -22,6 +22,7 @@ from retrieval.galleries.catalog import Catalog
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import checked, knob
 from retrieval.panel import Panel
+from retrieval.partial import Ahead
 from retrieval.query import Query
 from retrieval.runtime import machine
 from retrieval.runtime.paths import cache as default_cache
@@ -120,8 +121,20 @@ class Lab:
             )
         return self.embedder(name).texts(texts)
 
-    def vectors(self, gallery: Gallery, name: str, progress: Progress | None = None) -> Vectors:
+    def vectors(
+        self,
+        gallery: Gallery,
+        name: str,
+        progress: Progress | None = None,
+        ahead: Ahead | None = None,
+    ) -> Vectors:
         """The vectors of a gallery by an embedder, embedded where they are nowhere yet.
+
+        Args:
+            gallery: whose rows.
+            name: of the embedder.
+            progress: told of rows done.
+            ahead: embeds them elsewhere; see ``retrieval.cluster``.
 
         Raises:
             Unsupported: it reads captions and the gallery has none.
@@ -139,7 +152,9 @@ class Lab:
             self._check_embed(gallery, spec)
             with self.work.doing(name, f"reading vectors of {gallery.name}", progress) as told:
                 try:
-                    return self.store.vectors(gallery, spec, lambda: self.embedder(name), told)
+                    return self.store.vectors(
+                        gallery, spec, lambda: self.embedder(name), told, ahead
+                    )
                 except BadImage as error:
                     raise self._sifted(gallery, error) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index, knob
 from retrieval.known import Known, named, newest_first
+from retrieval.partial import Ahead, Partial
 from retrieval.types import Metric, Progress, Rows, Spec, Vectors
 
 SHARD = 8_000_000
@@ -102,6 +102,7 @@ class Store:
         spec: Spec,
         embedder: Callable[[], Embedder],
         progress: Progress | None = None,
+        ahead: Ahead | None = None,
     ) -> Vectors:
         """A gallery's vectors, embedded now if they are nowhere.
 
@@ -110,6 +111,7 @@ class Store:
             spec: which embedder.
             embedder: loads it, called only if it is needed.
             progress: told of rows done.
+            ahead: embeds elsewhere what is nowhere; whatever it leaves is embedded here.
 
         Returns:
             (n, dim) float32 rows of length 1, or (n, bytes) uint8.
@@ -118,7 +120,7 @@ class Store:
         folder = self.find(key)
         if folder is None:
             with self._alone(key):
-                folder = self.find(key) or self._embed(gallery, key, embedder(), progress)
+                folder = self.find(key) or self._embed(gallery, key, embedder(), progress, ahead)
         return read_vectors(folder, spec.metric)
 
     def index(
@@ -169,20 +171,27 @@ class Store:
         return seconds
 
     def _embed(
-        self, gallery: Gallery, key: Key, embedder: Embedder, progress: Progress | None
+        self,
+        gallery: Gallery,
+        key: Key,
+        embedder: Embedder,
+        progress: Progress | None,
+        ahead: Ahead | None,
     ) -> Path:
         target = place(self.cache, key)
-        partial = target.with_name(f"{target.name}.partial")
+        partial = Partial(target.with_name(f"{target.name}.partial"), len(gallery), CHUNK)
         known = self._known(gallery, key, embedder.spec)
         with self._building:
+            if ahead is not None:
+                partial.fill(known, ahead, progress, gallery.name)
             chunks = [
-                self._chunk(partial, known, gallery, embedder, start, progress)
-                for start in range(0, len(gallery), CHUNK)
+                self._chunk(partial, known, gallery, embedder, rows, progress)
+                for rows in partial.pieces
             ]
         with manifest.publish(target, key) as folder:
             write_vectors(folder, chunks, key)
             known.save(folder)
-        shutil.rmtree(partial, ignore_errors=True)
+        partial.drop()
         return target
 
     def _known(self, gallery: Gallery, key: Key, spec: Spec) -> Known:
@@ -202,39 +211,27 @@ class Store:
 
     def _chunk(
         self,
-        partial: Path,
+        partial: Partial,
         known: Known,
         gallery: Gallery,
         embedder: Embedder,
-        start: int,
+        rows: range,
         progress: Progress | None,
     ) -> Vectors:
-        rows = range(start, min(start + CHUNK, len(gallery)))
-        folder = partial / f"{start:09}"
-        key = {"rows": [rows.start, rows.stop]}
-
         def tell(done: int) -> None:
             if progress:
                 what = f"embedding {gallery.name} with {embedder.spec.name}"
-                progress(what, start + done, len(gallery))
+                progress(what, rows.start + done, len(gallery))
 
         def inside(_: str, done: int, total: int) -> None:
             if done < total:  # all of them are told once they are on the disk
                 tell(done)
 
         tell(0)
-        if not self._sound(folder, key):
-            with manifest.publish(folder, key) as beside:
-                np.save(beside / "chunk.npy", known.embed(gallery, embedder, rows, inside))
+        if not partial.sound(rows):
+            partial.keep(rows, lambda: known.embed(gallery, embedder, rows, inside))
         tell(len(rows))
-        chunk: Vectors = np.load(folder / "chunk.npy", allow_pickle=False)
-        return chunk
-
-    def _sound(self, folder: Path, key: Key) -> bool:
-        try:
-            return bool(manifest.check(folder)["key"] == key)
-        except Damaged:
-            return False
+        return partial.read(rows)
 
     @contextmanager
     def _alone(self, key: Key) -> Iterator[None]:

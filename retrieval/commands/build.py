@@ -19,6 +19,7 @@ from retrieval.hosted.cost import estimate
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.panel import Panel
+from retrieval.partial import Ahead
 from retrieval.store import vectors_key
 from retrieval.types import Progress
 
@@ -35,6 +36,9 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
         "--index", action="append", help="INDEX?knob=n, or EMBEDDER@INDEX?knob=n; default: all"
     )
     command.add_argument("--limit", type=int, help="rows of a gallery from the hub, at most")
+    command.add_argument(
+        "--ray", metavar="ADDRESS", help="embed by a Ray cluster: HOST:PORT, or auto"
+    )
     command.set_defaults(run=run, show=show)
     return [command]
 
@@ -51,7 +55,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     galleries = options.gallery or [e.name for e in lab.catalog.entries() if e.kind == "parquet"]
     entries = [lab.catalog.entry(name) for name in galleries]
     wanted = asked(lab, options.embedder, options.index)
-    return {"built": [_gallery(lab, entry, wanted, options.limit) for entry in entries]}
+    return {"built": [_gallery(lab, entry, wanted, options) for entry in entries]}
 
 
 def asked(
@@ -87,15 +91,17 @@ def ready(lab: Lab) -> list[str]:
 
 
 def _gallery(
-    lab: Lab, entry: Entry, wanted: dict[str, list[Panel]], limit: int | None
+    lab: Lab, entry: Entry, wanted: dict[str, list[Panel]], options: argparse.Namespace
 ) -> dict[str, Any]:
     if entry.kind == "hub":
         from retrieval.galleries import hub
 
-        hub.build(entry, lab.cache, limit, progress())
+        hub.build(entry, lab.cache, options.limit, progress())
     gallery = lab.gallery(entry.name)
     with agreed(lab, gallery, list(wanted)):
-        rows = [_embedder(lab, gallery, name, panels) for name, panels in wanted.items()]
+        rows = [
+            _embedder(lab, gallery, name, panels, options.ray) for name, panels in wanted.items()
+        ]
     return {"gallery": entry.name, "rows": len(gallery), "embedders": rows}
 
 
@@ -133,8 +139,10 @@ def _yes() -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _embedder(lab: Lab, gallery: Gallery, name: str, panels: list[Panel]) -> dict[str, Any]:
-    vectors = lab.vectors(gallery, name, progress())
+def _embedder(
+    lab: Lab, gallery: Gallery, name: str, panels: list[Panel], ray: str | None
+) -> dict[str, Any]:
+    vectors = lab.vectors(gallery, name, progress(), _elsewhere(lab, gallery, name, ray))
     metric = lab.spec(name).metric
     fitting = [Panel(name, each.name) for each in INDEXES.specs() if metric in each.metrics]
     return {
@@ -146,6 +154,14 @@ def _embedder(lab: Lab, gallery: Gallery, name: str, panels: list[Panel]) -> dic
         ),
         "overlap": against_float32(lab, gallery, name, vectors),
     }
+
+
+def _elsewhere(lab: Lab, gallery: Gallery, name: str, address: str | None) -> Ahead | None:
+    if address is None:
+        return None
+    from retrieval.cluster import ahead
+
+    return ahead(lab, gallery, name, address)
 
 
 def _named(panel: Panel) -> str:
