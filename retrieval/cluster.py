@@ -88,6 +88,8 @@ class Worker:
             made = embed(self._gallery, self._embedder, rows).tobytes()
         except LabError as error:
             refused = pickle.dumps(error)
+        except Exception as error:  # a fault of the embedder's own, which would come back the same
+            refused = pickle.dumps(_failed(f"{type(error).__name__}: {error}"))
         return {"piece": batch["piece"], "made": [made], "refused": [refused]}
 
 
@@ -154,10 +156,9 @@ def _vectors(spec: Spec, row: dict[str, Any]) -> Vectors:
     if row["refused"]:
         error: LabError = pickle.loads(row["refused"])  # of our own workers
         raise error
-    packed = spec.metric is Metric.HAMMING
-    dtype, width = (np.uint8, spec.dim // 8) if packed else (np.float32, spec.dim)
-    made: Vectors = np.frombuffer(row["made"], dtype).reshape(-1, width)
-    return made
+    if spec.metric is Metric.HAMMING:
+        return np.frombuffer(row["made"], np.uint8).reshape(-1, spec.dim // 8)
+    return np.frombuffer(row["made"], np.float32).reshape(-1, spec.dim)
 
 
 def _workers(nodes: Sequence[dict[str, Any]]) -> tuple[int, int]:
@@ -177,6 +178,8 @@ def _cluster(address: str) -> Iterator[Any]:
     import ray
     import ray.data
 
+    if address != AUTO:
+        _reach(address)
     was = ray.is_initialized()
     if not was:
         _connect(ray, address)
@@ -201,8 +204,6 @@ def _connect(ray: Any, address: str) -> None:
         "logging_level": logging.ERROR,
         "runtime_env": {"env_vars": {**env, "PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"}},
     }
-    if address != AUTO:
-        _reach(address)
     try:
         ray.init(address=address, **told)
     except ConnectionError as error:
@@ -231,5 +232,9 @@ def _sentences(ray: Any) -> Iterator[None]:
     try:
         yield
     except ray.exceptions.RayError as error:
-        said = " ".join(str(error).split())[-300:]
-        raise LabError(f"the Ray workers failed: {said}; what was done is kept") from error
+        raise _failed(str(error)) from error
+
+
+def _failed(why: str) -> LabError:
+    said = " ".join(why.split())[-300:]
+    return LabError(f"the Ray workers failed: {said}; what was done is kept")

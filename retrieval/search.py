@@ -190,5 +190,6 @@ def _instead(lab: Lab, query: Query, error: LabError) -> tuple[str, ...]:
         spec.name
         for spec in EMBEDDERS.specs()
         if states[spec.name].kind == "ready"
+        and not spec.key  # nobody is led to what costs money
         and (spec.reads_text if query.text is not None else spec.reads_images)
     )

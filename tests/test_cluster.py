@@ -39,8 +39,12 @@ def address() -> Iterator[str]:
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's word for: on loopback alone
     from ray.cluster_utils import Cluster
 
-    given = {"num_cpus": 1, "object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
-    made = Cluster(initialize_head=True, head_node_args={**given, "include_dashboard": False})
+    given: dict[str, Any] = {
+        "num_cpus": 1,
+        "object_store_memory": 80_000_000,
+        "node_ip_address": "127.0.0.1",
+    }
+    made: Any = Cluster(initialize_head=True, head_node_args={**given, "include_dashboard": False})
     try:
         made.add_node(**given)
         with cluster._cluster(made.address):  # once, as each connection costs seconds

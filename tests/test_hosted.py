@@ -145,7 +145,7 @@ def test_what_may_pass_is_tried_again(server: Provider, bad: Bad) -> None:
 
 def test_back_off_doubles(server: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(client.time, "sleep", lambda wait: waits.append(wait) if wait else None)
+    monkeypatch.setattr(time, "sleep", lambda wait: waits.append(wait) if wait else None)
     server.bad = [Bad(500)] * 6
     with pytest.raises(Unreachable, match=r"Jina does not answer \(status 500\), tried 6 times"):
         loaded().texts(["red"])

@@ -19,7 +19,7 @@ MOST_LETTERS = 4_000
 """Of a text; the rest is neither sent nor paid for."""
 MOST_BYTES = 12_000_000
 """Letters of one request."""
-QUERY, GALLERY = 20.0, 600.0
+QUERY, GALLERY = 20.0, 150.0
 """Seconds of patience with a single thing, for which somebody waits, and with many."""
 NOTE = "hosted and paid: embed is a network round trip"
 
@@ -54,7 +54,7 @@ class Hosted(Embedder):
         self, items: list[str], most: int, body: Callable[[Sequence[str]], dict[str, Any]]
     ) -> Vectors:
         patience = QUERY if len(items) == 1 else GALLERY
-        rows = [np.empty((0, self.spec.dim), dtype=np.float32)]
+        rows: list[Vectors] = [np.empty((0, self.spec.dim), dtype=np.float32)]
         for part in parts(items, most, MOST_BYTES):
             answer = self._client.post(self.path, body(part), patience)
             rows.append(self._sound(answer, len(part)))
