@@ -54,12 +54,11 @@ class Hosted(Embedder):
         self, items: list[str], most: int, body: Callable[[Sequence[str]], dict[str, Any]]
     ) -> Vectors:
         patience = QUERY if len(items) == 1 else GALLERY
-        rows: list[Vectors] = [np.empty((0, self.spec.dim), dtype=np.float32)]
+        rows = [np.empty((0, self.spec.dim), dtype=np.float32)]
         for part in parts(items, most, MOST_BYTES):
             answer = self._client.post(self.path, body(part), patience)
-            rows.append(self._sound(answer, len(part)))
-        joined: Vectors = np.concatenate(rows)
-        return joined
+            rows.append(np.asarray(self._sound(answer, len(part)), dtype=np.float32))
+        return np.concatenate(rows)
 
     def _sound(self, answer: Any, count: int) -> Vectors:
         try:
