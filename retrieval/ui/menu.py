@@ -99,7 +99,7 @@ class Menu:
         # what is chosen says the rest beside its picker, which is narrow
         text = f"{spec.title} · {more}" if more and spec.name != chosen else spec.title
         why = "" if ready else f' title="{escape(state.reason)}"'
-        return f'<option value="{escape(spec.name)}"{marks}{barred}{why}>{escape(text)}</option>'
+        return f'<option value="{escape(spec.name)}"{marks}{why}{barred}>{escape(text)}</option>'
 
 
 def noncommercial(licence: Licence | None) -> str:
