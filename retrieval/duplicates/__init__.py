@@ -1,0 +1,1 @@
+"""Near-duplicates: found by hash and by embedding, and measured under distortions."""
