@@ -125,26 +125,16 @@ def _guess(compare: Compare, count: int, most: int) -> float:
 
 
 def _comparer(vectors: Vectors, metric: Metric) -> Compare:
-    if metric is Metric.HAMMING:
-        codes, bits = words(vectors), 8 * vectors.shape[1]
-        return lambda start, stop, after: _equal(codes[start:stop], codes[after:], bits)
-    held = np.ascontiguousarray(vectors, np.float32)
-    return lambda start, stop, after: held[start:stop] @ held[after:].T
+    return lambda start, stop, after: compared(vectors[start:stop], vectors[after:], metric)
 
 
-def _equal(block: NDArray[np.uint64], rest: NDArray[np.uint64], bits: int) -> Floats:
-    differ = np.zeros((len(block), len(rest)), np.int32)
-    for at in range(block.shape[1]):
-        differ += np.bitwise_count(block[:, None, at] ^ rest[None, :, at])
+def compared(one: Vectors, other: Vectors, metric: Metric) -> Floats:
+    """Similarity of every row of one, (n, width), with every row of the other, (n, m)."""
+    if metric is Metric.COSINE:
+        return np.asarray(one @ other.T, np.float32)
+    left, right, bits = words(one), words(other), 8 * one.shape[1]
+    differ = np.zeros((len(left), len(right)), np.int32)
+    for at in range(left.shape[1]):
+        differ += np.bitwise_count(left[:, None, at] ^ right[None, :, at])
     return np.asarray(1 - differ / np.float32(bits), np.float32)
 
-
-def similarity(radius: int, bits: int) -> float:
-    """The share of equal bits that a Hamming radius allows.
-
-    Raises:
-        BadQuery: the radius is outside.
-    """
-    if not 0 <= radius <= bits:
-        raise BadQuery(f"the radius is {radius}; it must be from 0 to {bits} bits")
-    return 1 - radius / bits
