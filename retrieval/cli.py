@@ -1,4 +1,4 @@
-"""``python -m retrieval list|build|search|compare|duplicates|evaluate|knobs|sweep|replay|verify``."""
+"""``python -m retrieval list|build|search|compare|evaluate|knobs|sweep|replay|verify``."""
 
 from __future__ import annotations
 

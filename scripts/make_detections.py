@@ -30,9 +30,7 @@ def main() -> None:
 def _shipped(lab: Lab, gallery: str) -> list[str]:
     """Embedders that read pictures and whose vectors ship."""
     pictures = [spec for spec in EMBEDDERS.specs() if spec.reads_images]
-    keys = {
-        spec.name: vectors_key(lab.gallery(gallery), lab.spec(spec.name)) for spec in pictures
-    }
+    keys = {spec.name: vectors_key(lab.gallery(gallery), lab.spec(spec.name)) for spec in pictures}
     return [name for name, key in keys.items() if place(lab.store.shipped, key).is_dir()]
 
 

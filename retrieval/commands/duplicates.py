@@ -31,7 +31,9 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument(
         "--measure", type=int, metavar="PICTURES", help="distort and embed so many pictures first"
     )
-    command.add_argument("--seconds", type=float, default=SECONDS, help="for each embedder, at most")
+    command.add_argument(
+        "--seconds", type=float, default=SECONDS, help="for each embedder, at most"
+    )
     command.add_argument("--csv", choices=TABLES, help="print one of the tables as CSV")
     command.set_defaults(run=run, show=show)
     return [command]
@@ -55,7 +57,10 @@ def show(answer: dict[str, Any]) -> str:
     if answer["csv"]:
         return as_csv(answer, answer["csv"]).rstrip("\n")
     parts = [
-        table(f"{answer['gallery']}: near-duplicates", [_way(answer, "hash"), _way(answer, "embedding")]),
+        table(
+            f"{answer['gallery']}: near-duplicates",
+            [_way(answer, "hash"), _way(answer, "embedding")],
+        ),
         table("pictures that are found by", [answer["pictures"]]),
         table(f"the first {SHOWN} groups", [_group(each) for each in answer["groups"][:SHOWN]]),
     ]

@@ -96,7 +96,12 @@ class Found:
 
 
 def ways(
-    finder: Finder, gallery: Gallery, first: Spec, second: Spec, radius: float, threshold: float | None
+    finder: Finder,
+    gallery: Gallery,
+    first: Spec,
+    second: Spec,
+    radius: float,
+    threshold: float | None,
 ) -> Ways:
     """What is compared, checked.
 

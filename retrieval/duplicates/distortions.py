@@ -30,6 +30,7 @@ class Distortion:
         strengths: from weak to strong, in the order in which they are drawn.
         labels: a short word for each strength.
         change: the function.
+        ordered: a larger strength changes more; else the strengths are only ways.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Distortion:
     strengths: tuple[float, ...]
     labels: tuple[str, ...]
     change: Change
+    ordered: bool = True
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,11 @@ def _percent(values: tuple[float, ...]) -> tuple[str, ...]:
 _CUT, _LEFT, _BAND = (0.05, 0.1, 0.2, 0.35, 0.5), (0.75, 0.5, 0.25, 0.125), (0.08, 0.15, 0.25, 0.4)
 DISTORTIONS = (
     Distortion("crop", "Crop", "of the area cut off", _CUT, _percent(_CUT), crop),
-    Distortion(
-        "jpeg", "JPEG", "quality", (80, 50, 25, 10, 5), ("80", "50", "25", "10", "5"), jpeg
-    ),
+    Distortion("jpeg", "JPEG", "quality", (80, 50, 25, 10, 5), ("80", "50", "25", "10", "5"), jpeg),
     Distortion(
         "rotate", "Rotation", "degrees", (1, 3, 7, 15, 45), ("1", "3", "7", "15", "45"), rotate
     ),
-    Distortion("flip", "Flip", "mirrored", (1, 2, 3), ("sides", "top", "both"), flip),
+    Distortion("flip", "Flip", "mirrored", (1, 2, 3), ("sides", "top", "both"), flip, False),
     Distortion("scale", "Scaling", "of each side", _LEFT, _percent(_LEFT), scale),
     Distortion("caption", "Drawn caption", "of the height", _BAND, _percent(_BAND), caption),
 )
@@ -145,5 +145,3 @@ def described() -> str:
         f"{each.name} {' '.join(f'{strength:g}' for strength in each.strengths)}"
         for each in DISTORTIONS
     )
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 
 from retrieval.duplicates import kept, truth
 from retrieval.duplicates.detection import measure, sample
@@ -51,12 +52,16 @@ class Finder:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.detections = Detections(lab)
         self._near: Shelf[Near] = Shelf(ROOM, lambda each: each.rows.nbytes + each.scores.nbytes)
         self._groups: Shelf[list[Group]] = Shelf(
             ROOM, lambda some: ENTRY * sum(len(group) for group in some)
         )
         self._rated: Shelf[Rated | None] = Shelf(ROOM, lambda _: ENTRY * ENTRY)
+
+    @cached_property
+    def detections(self) -> Detections:
+        """What was measured and kept."""
+        return Detections(self.lab)
 
     def near(self, gallery: Gallery, name: str) -> Near:
         """The closest pairs of a gallery.
@@ -82,7 +87,7 @@ class Finder:
         return self._groups.get(place, lambda: groups(found, least))
 
     def rated(self, gallery: Gallery, name: str) -> Rated | None:
-        """How an embedder tells the pairs that a person has looked at; none where nobody has.
+        """How an embedder tells the pairs that were picked by looking; none where nobody has.
 
         Raises:
             LabError: the embedder has no vectors of it, or the pairs are of another gallery.
@@ -104,9 +109,7 @@ class Finder:
         """
         return self.detections.find(kept.key(gallery, self.lab.spec(name)))
 
-    def measure(
-        self, gallery: Gallery, name: str, count: int, seconds: float
-    ) -> Generator[Step]:
+    def measure(self, gallery: Gallery, name: str, count: int, seconds: float) -> Generator[Step]:
         """Measure an embedder until so many pictures of the sample are done, or the time is up.
 
         Closing the generator, or its end, keeps what was measured.
@@ -147,4 +150,3 @@ def least(spec: Spec, value: float) -> float:
     if not -1 <= value <= 1:  # NaN is in no range
         raise BadQuery(f"the threshold is {value:g}; it must be from -1 to 1")
     return value
-

@@ -137,4 +137,3 @@ def compared(one: Vectors, other: Vectors, metric: Metric) -> Floats:
     for at in range(left.shape[1]):
         differ += np.bitwise_count(left[:, None, at] ^ right[None, :, at])
     return np.asarray(1 - differ / np.float32(bits), np.float32)
-

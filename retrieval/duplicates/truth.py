@@ -1,4 +1,4 @@
-"""Pairs that a person has looked at: near-duplicates, and look-alikes that are none."""
+"""Pairs that were picked by looking: near-duplicates, and look-alikes that are none."""
 
 from __future__ import annotations
 
@@ -81,6 +81,8 @@ def read(data: Path, gallery: Gallery) -> Truth | None:
     home = {source: row for row, source in enumerate(gallery.sources(range(len(gallery))))}
     for number, line in enumerate(lines, 2):
         _check(f"{path.name}, line {number}", line, home, gallery.revision)
+    if {line["kind"] for line in lines} != set(KINDS):
+        raise Damaged(f"{path.name} must hold both kinds, {' and '.join(KINDS)}; restore the file")
     return Truth(
         np.array([(home[line["one"]], home[line["other"]]) for line in lines], np.int64),
         np.array([line["kind"] == KINDS[0] for line in lines]),
@@ -89,7 +91,7 @@ def read(data: Path, gallery: Gallery) -> Truth | None:
 
 
 def _check(place: str, line: dict[str, str], home: dict[str, int], revision: str) -> None:
-    if tuple(line) != COLUMNS or line["kind"] not in KINDS:
+    if tuple(line) != COLUMNS or None in line.values() or line["kind"] not in KINDS:
         raise Damaged(f"{place}: its columns must be {', '.join(COLUMNS)}; restore the file")
     if not line["gallery_revision"] or not revision.startswith(line["gallery_revision"]):
         raise Damaged(
@@ -106,9 +108,7 @@ def rate(vectors: Vectors, metric: Metric, truth: Truth) -> Rated:
     scores = similarities(vectors[truth.rows[:, 0]], vectors[truth.rows[:, 1]], metric)
     wins = _wins(scores[truth.same], scores[~truth.same])
     low, high = _interval(wins)
-    return Rated(
-        scores, truth.same, float(wins.mean()), low, high, _precision(scores, truth.same)
-    )
+    return Rated(scores, truth.same, float(wins.mean()), low, high, _precision(scores, truth.same))
 
 
 def similarities(one: Vectors, other: Vectors, metric: Metric) -> Floats:
@@ -143,5 +143,3 @@ def _precision(scores: Floats, same: NDArray[np.bool_]) -> float:
         total += (hits - before) * hits / int(found.sum())
         before = hits
     return total / max(1, before)
-
-

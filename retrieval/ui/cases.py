@@ -11,9 +11,10 @@ from retrieval.ui.figures import escape
 from retrieval.ui.thumbs import thumb, version
 
 KINDS = {"both": "both", "first": "hash only", "second": "embedding only"}
-MARKS = {"both": "same", "first": "down", "second": "new"}
-"""Colours of the words; the words say it alone."""
-PAGE = 12
+MARKS = {"both": "same", "first": "first", "second": "down"}
+"""Colours of the words, those of the curves; the words say it alone."""
+SIGNS = {"both": "", "first": "● ", "second": "◆ "}
+PAGE = 6
 """Groups that are drawn at first."""
 WIDEST = 8
 """Pictures of a group that are drawn."""
@@ -32,7 +33,7 @@ def cases(found: Found, show: str, count: int) -> str:
     rows = "".join(_case(found, case) for case in some[:count])
     left = len(some) - count
     more = (
-        f'<p class="ways"><button type="button" data-further="{count + 2 * PAGE}">'
+        f'<p class="ways further"><button type="button" data-further="{count + 2 * PAGE}">'
         f"{left:,} more groups</button></p>"
         if left > 0
         else ""
@@ -75,7 +76,8 @@ def _names(found: Found) -> str:
         f"<h3>{escape(str(way))} <small>{len(groups):,} groups, {pairs:,} pairs</small></h3>"
         for way, groups, pairs in sides
     )
-    return f'<div class="twin">{heads}</div>'
+    equal = '<p class="hint">Both find about as many pairs: the cosine follows the radius.</p>'
+    return f'{equal if found.ways.equal else ""}<div class="twin">{heads}</div>'
 
 
 def _case(found: Found, case: Case) -> str:
@@ -97,7 +99,9 @@ def _side(gallery: Gallery, case: Case, group: Group, title: str) -> str:
     tiles = "".join(_tile(gallery, case, row, said) for row, said in zip(rows, words, strict=True))
     left = len(order) - len(rows)
     more = f'<li class="rest">and {left:,} more</li>' if left else ""
-    return f'<ul class="grid" aria-label="{escape(title)}: {len(group)}">{tiles}{more}</ul>'
+    return (
+        f'<ul class="grid" aria-label="{escape(title)}, {len(group):,} pictures">{tiles}{more}</ul>'
+    )
 
 
 def _tile(gallery: Gallery, case: Case, row: int, words: str) -> str:
@@ -107,5 +111,6 @@ def _tile(gallery: Gallery, case: Case, row: int, words: str) -> str:
     return (
         f'<li class="tile"><button type="button" data-twin="{row}" title="{said}: distort it">'
         f'<img src="{link}" alt="{said}" loading="lazy"></button>'
-        f'<p><span>{said}</span><span class="change {MARKS[kind]}">{KINDS[kind]}</span></p></li>'
+        f'<p><span>{said}</span><span class="change {MARKS[kind]}">{SIGNS[kind]}{KINDS[kind]}'
+        "</span></p></li>"
     )

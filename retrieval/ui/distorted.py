@@ -48,9 +48,9 @@ def one(ways: Sequence[Way], scores: Sequence[Scores], shown: Sequence[Image], t
         for way, values in zip(ways, scores, strict=True)
     )
     return (
-        f'<section class="task"><h2>{escape(title)}, distorted</h2><p class="hint">Similarity of '
-        "the picture with itself after each change. Filled marks are still found, hollow ones are "
-        f"below their threshold, the dashed line. Found: {counts}.</p>"
+        f'<section class="task"><h2>{escape(title.rstrip("."))}, distorted</h2><p class="hint">'
+        "Similarity of the picture with itself after each change. Filled marks are still found, "
+        f"hollow ones are below their threshold, the dashed line. Found: {counts}.</p>"
         f'<div class="small">{plots}</div></section>'
     )
 
@@ -62,7 +62,9 @@ def sampled(ways: Sequence[Way], known: Sequence[Detection]) -> str:
         for way, mark, each in zip(ways, MARKS, known, strict=True)
         if len(each.measured)
     ]
-    missing = [way.spec.title for way, each in zip(ways, known, strict=True) if not len(each.measured)]
+    missing = [
+        way.spec.title for way, each in zip(ways, known, strict=True) if not len(each.measured)
+    ]
     none = "".join(
         f'<p class="note">{escape(title)} was not measured here yet: press Measure here.</p>'
         for title in missing
@@ -96,7 +98,7 @@ def _frame(distortion: Distortion, floor: float, links: Sequence[str]) -> Frame:
 def _similarity(way: Way, mark: Mark, values: Scores, distortion: Distortion) -> Line:
     at = [x for x, _ in steps(distortion.labels)]
     points = list(zip(at, values.tolist(), strict=True))
-    return Line(way.spec.title, mark, points, rule=way.least)
+    return Line(way.spec.title, mark, points, rule=way.least, joined=distortion.ordered)
 
 
 def _rate(way: Way, mark: Mark, rates: Rates, part: slice, distortion: Distortion) -> Line:
@@ -107,6 +109,7 @@ def _rate(way: Way, mark: Mark, rates: Rates, part: slice, distortion: Distortio
         list(zip(at, rates.mean[part].tolist(), strict=True)),
         rates.low[part].tolist(),
         rates.high[part].tolist(),
+        joined=distortion.ordered,
     )
 
 

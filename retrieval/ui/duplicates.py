@@ -1,14 +1,14 @@
-"""The tab of duplicates: what a hash finds beside what an embedding finds, and under distortions."""
+"""The tab of duplicates: a hash beside an embedding, and both under distortions."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from PIL.Image import Image
 
@@ -29,16 +29,11 @@ from retrieval.ui.distorted import one, sampled
 from retrieval.ui.figures import escape
 from retrieval.ui.judged import judged
 from retrieval.ui.menu import Menu
+from retrieval.ui.pickers import COUNT, MOST, SECONDS, files, pickers, tools
 from retrieval.ui.turn import LONGEST, SLICE, budget, turn
 from retrieval.ui.uploads import opened
 
 LOOK = 0.5
-COUNT = 100
-"""Pictures of a gallery's sample that are measured, where nothing else is asked."""
-MOST = 5_000
-FURTHEST = 32
-"""Bits of the radius' slider; beyond half of a hash nothing is alike."""
-SECONDS = 60.0
 PATIENCE = 10.0
 """Seconds that a picture waits for its turn to be distorted."""
 Pieces = dict[str, str]
@@ -108,7 +103,7 @@ class Duplicates:
         return {
             "head": self._head(asked, choice),
             "plot": drawn,
-            "tools": self._tools(choice),
+            "tools": tools(choice.gallery, self.lab.public),
             "table": self._sampled(choice),
         }
 
@@ -151,7 +146,10 @@ class Duplicates:
                 if batch:
                     said = _said(batch[-1])
                 yield {"say": said if batch else "Preparing" if "Nothing" in said else said}
-        yield {"say": f"{said.rstrip('.')}. What was measured is kept.", "table": self._sampled(choice)}
+        yield {
+            "say": f"{said.rstrip('.')}. What was measured is kept.",
+            "table": self._sampled(choice),
+        }
 
     def figures(self, query: Mapping[str, str], kind: str) -> tuple[str, str]:
         """Everything as JSON, or a table as CSV; and the file's name.
@@ -166,6 +164,19 @@ class Duplicates:
         choice = self.choice({**query, **numbers})
         answer = figures(self.finder, choice)
         return _text(answer, name, kind), f"duplicates-{choice.gallery.name}-{name}.{kind}"
+
+    def _head(self, asked: Mapping[str, object], choice: Ways | None = None) -> str:
+        if choice:
+            names = {"hash": choice.first.spec.name, "near": choice.second.spec.name}
+            return pickers(self._menu, names, choice.first.value, choice.second.value)
+        names = {
+            "hash": fields.text(asked, "hash") or HASH,
+            "near": fields.text(asked, "near") or EMBEDDER,
+        }
+        return pickers(self._menu, names, fields.number(asked, "radius", 0, 1e4, RADIUS), 1.0)
+
+    def _menu(self, metric: Metric) -> Menu:
+        return Menu(self.lab, self._fitting(metric), ())
 
     def _gallery(self, asked: Mapping[str, object]) -> Gallery:
         return self.lab.gallery(fields.text(asked, "gallery", self.start.gallery))
@@ -212,16 +223,17 @@ class Duplicates:
     def _steps(self, choice: Ways, count: int, seconds: float) -> Iterator[Step]:
         """Both ways, each with half of the time; the second has what the first leaves."""
         with turn():
+            end = time.monotonic() + seconds
             for way, share in ((choice.first, 0.5), (choice.second, 1.0)):
                 name = way.spec.name
-                limit = seconds * share
+                limit = share * (end - time.monotonic())
                 with closing(self.finder.measure(choice.gallery, name, count, limit)) as steps:
                     yield from steps
 
     def _sampled(self, choice: Ways) -> str:
         both = (choice.first, choice.second)
         known = [self.finder.detection(choice.gallery, way.spec.name) for way in both]
-        return sampled(both, known) + _files(choice)
+        return sampled(both, known) + files(choice)
 
     def _judged(self, choice: Ways) -> str:
         both = (choice.first, choice.second)
@@ -239,43 +251,6 @@ class Duplicates:
         ]
         return judged(both, chosen, others)
 
-    def _head(self, asked: Mapping[str, object], choice: Ways | None = None) -> str:
-        first = choice.first.spec.name if choice else fields.text(asked, "hash") or HASH
-        second = choice.second.spec.name if choice else fields.text(asked, "near") or EMBEDDER
-        radius = choice.first.value if choice else fields.number(asked, "radius", 0, 1e4, RADIUS)
-        threshold = choice.second.value if choice else 1.0
-        return (
-            f"{self._pick('Hash', 'hash', Metric.HAMMING, first)}"
-            '<label class="pick slide"><span>Radius, bits</span><input type="range" data-radius'
-            f' min="0" max="{FURTHEST}" step="1" value="{radius:g}"><output>{radius:g}</output>'
-            f"</label>{self._pick('Embedding', 'near', Metric.COSINE, second)}"
-            '<label class="pick slide"><span>Cosine from</span><input type="range" data-cosine'
-            f' min="0.5" max="1" step="0.001" value="{threshold:.3f}"><output>{threshold:.3f}'
-            '</output></label><button type="button" class="plain" data-equal title="The cosine at'
-            ' which the embedding finds as many pairs as the hash">Equal pairs</button>'
-        )
-
-    def _pick(self, title: str, name: str, metric: Metric, chosen: str) -> str:
-        menu = Menu(self.lab, self._fitting(metric), ())
-        return (
-            f'<label class="pick"><span>{title}</span><select class="field" data-way="{name}">'
-            f"{menu.embedder_options(chosen)}</select></label>"
-        )
-
-    def _tools(self, choice: Ways) -> str:
-        most = int(SLICE if self.lab.public else LONGEST)
-        usual = int(SLICE if self.lab.public else SECONDS)
-        return (
-            '<section class="task"><h2>Found again after distortion</h2><p class="hint">Pictures '
-            f"of {escape(choice.gallery.title)}, drawn by a seed, changed and looked for at the "
-            'settings above.</p></section><label class="pick"><span>Pictures</span><input '
-            f'class="field" type="number" data-pictures min="1" max="{MOST}" value="{COUNT}">'
-            '</label><label class="pick"><span>Seconds</span><input class="field" type="number" '
-            f'data-seconds min="1" max="{most}" value="{usual}"></label>'
-            '<button type="button" class="primary" data-measure>Measure here</button>'
-            '<button type="button" class="plain" data-halt hidden>Stop</button>'
-        )
-
 
 _NOTHING = {"live": "", "tools": "", "table": "", "more": ""}
 
@@ -289,26 +264,6 @@ def _said(step: Step) -> str:
     return f"{step.embedder}: {step.done:,} of {step.total:,} pictures"
 
 
-def _files(choice: Ways) -> str:
-    asked = {
-        "gallery": choice.gallery.name,
-        "hash": choice.first.spec.name,
-        "radius": f"{choice.first.value:g}",
-        "near": choice.second.spec.name,
-        **({} if choice.equal else {"threshold": f"{choice.second.value:g}"}),
-    }
-    links = "".join(
-        f'<a class="plain" download href="tab/duplicates.{kind}?'
-        f'{escape(urlencode({**asked, "table": table}))}">{word}</a>'
-        for kind, table, word in (
-            ("csv", "groups", "Groups, CSV"),
-            ("csv", "detection", "Detection, CSV"),
-            ("json", "groups", "All, JSON"),
-        )
-    )
-    return f'<p class="ways">{links}</p>'
-
-
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -317,5 +272,6 @@ def _number(text: str) -> float:
 
 
 def _text(answer: dict[str, Any], name: str, kind: str) -> str:
-    return as_csv(answer, name) if kind == "csv" else json.dumps(answer, indent=1, ensure_ascii=False)
-
+    return (
+        as_csv(answer, name) if kind == "csv" else json.dumps(answer, indent=1, ensure_ascii=False)
+    )

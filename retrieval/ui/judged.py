@@ -1,4 +1,4 @@
-"""How ways tell near-duplicates from look-alikes, by pairs that a person has looked at."""
+"""How ways tell near-duplicates from look-alikes, by pairs that were picked by looking."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from retrieval.duplicates.asked import Way
 from retrieval.duplicates.truth import Rated
 from retrieval.ui.figures import escape
+from retrieval.ui.marks import Mark
 from retrieval.ui.strengths import MARKS, Frame, Line, plot
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -26,8 +27,8 @@ def judged(ways: Sequence[Way], rated: Sequence[Rated], others: Sequence[tuple[s
         [(share, f"{share:.0%}") for share in SHARES],
     )
     pairs = list(zip(ways, MARKS, rated, strict=True))
-    lines = [Line(way.spec.title, mark, each.curve()) for way, mark, each in pairs]
-    points = "".join(_point(frame, way, each) for way, _, each in pairs)
+    lines = [Line(way.spec.title, mark, each.curve(), dots=False) for way, mark, each in pairs]
+    points = "".join(_point(frame, way, mark, each) for way, mark, each in pairs)
     drawn = plot(frame, lines).replace("</svg>", f"{points}</svg>")
     same = int(rated[0].same.sum())
     rows = "".join(
@@ -38,9 +39,9 @@ def judged(ways: Sequence[Way], rated: Sequence[Rated], others: Sequence[tuple[s
         )
     )
     return (
-        '<section class="task"><h2>Pairs that a person has looked at</h2><p class="hint">'
+        '<section class="task"><h2>Pairs picked by looking</h2><p class="hint">'
         f"{same} near-duplicates and {len(rated[0].same) - same} look-alikes that are none, hard "
-        "ones, picked by looking; how is written beside them, in data/duplicates. Ringed marks are "
+        "ones; how they were picked is written in data/duplicates/README.md. Ringed marks are "
         f'at the settings above.</p><div class="small">{drawn}<table class="figures"><thead><tr>'
         "<th>Way</th><th>area under the curve</th><th>average precision</th>"
         f"<th>here: found</th><th>look-alikes</th></tr></thead><tbody>{rows}</tbody></table></div>"
@@ -48,10 +49,11 @@ def judged(ways: Sequence[Way], rated: Sequence[Rated], others: Sequence[tuple[s
     )
 
 
-def _point(frame: Frame, way: Way, rated: Rated) -> str:
+def _point(frame: Frame, way: Way, mark: Mark, rated: Rated) -> str:
     found, wrong = rated.at(way.least)
     x, y = frame.x(wrong), frame.y(found)
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9" fill="none" stroke="currentColor"/>'
+    ring = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="10" fill="none" stroke="currentColor"/>'
+    return f"{mark.draw(x, y)}{ring}"
 
 
 def _row(title: str, rated: Rated, way: Way | None) -> str:
@@ -59,8 +61,8 @@ def _row(title: str, rated: Rated, way: Way | None) -> str:
     return (
         f'<tr><th scope="row">{escape(title)}</th><td data-name="area under the curve">'
         f"<b>{rated.auc:.3f}</b> <small>[{rated.low:.3f}, {rated.high:.3f}]</small></td>"
-        f'<td data-name="average precision">{rated.precision:.3f}</td>{here or "<td></td><td></td>"}'
-        "</tr>"
+        f'<td data-name="average precision">{rated.precision:.3f}</td>'
+        f"{here or '<td></td><td></td>'}</tr>"
     )
 
 
@@ -69,4 +71,3 @@ def _here(rated: Rated, way: Way | None) -> list[tuple[str, float]]:
         return []
     found, wrong = rated.at(way.least)
     return [("here: found", found), ("look-alikes", wrong)]
-

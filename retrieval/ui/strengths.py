@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import Mark
 
-WIDTH, HEIGHT = 330, 236
-LEFT, RIGHT, TOP, BOTTOM = 44, 14, 16, 42
+WIDTH, HEIGHT = 430, 236
+LEFT, RIGHT, TOP, BOTTOM = 44, 22, 16, 42
+APART = 16.0
+"""Pixels between two names."""
 THUMB = 44
 """Pixels of a picture under its strength."""
 MARKS = (Mark(0), Mark(3))
@@ -27,6 +29,8 @@ class Line:
         low: lower ends of the intervals; empty where there are none.
         high: upper ends.
         rule: a threshold to be drawn across.
+        joined: the points are of one scale.
+        dots: every point has its mark.
     """
 
     title: str
@@ -35,6 +39,8 @@ class Line:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     rule: float | None = None
+    joined: bool = True
+    dots: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,9 @@ def _line(frame: Frame, line: Line, end: float) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     colour = line.mark.colour
     marks = "".join(
-        line.mark.draw(x, y, line.rule is not None and value < line.rule - 5e-7, 4.5)
+        ""
+        if not line.dots
+        else line.mark.draw(x, y, line.rule is not None and value < line.rule - 5e-7, 4.5)
         for (x, y), (_, value) in zip(places, line.points, strict=True)
     )
     name = (
@@ -144,7 +152,7 @@ def _line(frame: Frame, line: Line, end: float) -> str:
         f"{escape(line.title)}</text>"
     )
     own = f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-    return f"{_band(frame, line)}{_rule(frame, line)}{own}{marks}{name}"
+    return f"{_band(frame, line)}{_rule(frame, line)}{own if line.joined else ''}{name}{marks}"
 
 
 def _band(frame: Frame, line: Line) -> str:
@@ -153,6 +161,9 @@ def _band(frame: Frame, line: Line) -> str:
     xs = [frame.x(x) for x, _ in line.points]
     upper = [f"{x:.1f},{frame.y(y):.1f}" for x, y in zip(xs, line.high, strict=True)]
     lower = [f"{x:.1f},{frame.y(y):.1f}" for x, y in zip(xs, line.low, strict=True)]
+    if not line.joined:
+        ends = "".join(f"M{low}L{high}" for low, high in zip(lower, upper, strict=True))
+        return f'<path d="{ends}" stroke="{line.mark.colour}" stroke-width="2" opacity=".5"/>'
     corners = " ".join([*upper, *reversed(lower)])
     return f'<polygon points="{corners}" fill="{line.mark.colour}" opacity=".18"/>'
 
@@ -168,12 +179,11 @@ def _rule(frame: Frame, line: Line) -> str:
 
 
 def _ends(frame: Frame, lines: Sequence[Line]) -> list[float]:
-    """Where the names stand: over the upper line's end, under the lower one's, never outside."""
-    values = [line.points[-1][1] for line in lines]
-    tops = [value == max(values) and at == values.index(max(values)) for at, value in enumerate(values)]
-    return [
-        min(max(frame.y(value) + (-9 if top else 19), TOP + 12), HEIGHT - BOTTOM - 5)
-        for value, top in zip(values, tops, strict=True)
-    ]
-
-
+    """Where the names stand: over the upper line's end, under the lower one's, never on another."""
+    floor, ends = HEIGHT - BOTTOM - 5.0, [0.0] * len(lines)
+    order = sorted(range(len(lines)), key=lambda at: lines[at].points[-1][1])
+    for rank, at in enumerate(order):
+        own = frame.y(lines[at].points[-1][1]) + (-9 if rank or len(lines) == 1 else 20)
+        ends[at] = max(min(own, floor), TOP + 12.0 + APART * (len(lines) - 1 - rank))
+        floor = ends[at] - APART
+    return ends

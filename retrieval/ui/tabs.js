@@ -1,6 +1,6 @@
 
 // --- the tabs beside the search: drawn by the server when they are opened ------------------------
-const TABS = ["search", "tradeoffs", "quality"];
+const TABS = ["search", "tradeoffs", "quality", "duplicates"];
 const START = new URLSearchParams(location.search);
 // run: what aborts the measuring that goes on, by tab; asked: number of the latest drawing;
 // told: the setting whose figures are shown
@@ -10,6 +10,7 @@ const views = { tab: "search", embedder: "", queries: "", target: 0.95, run: {},
 function view() {
   const use = paid.checked ? [["use", "commercial"]] : [];
   if (views.tab === "search") return use;
+  if (views.tab === "duplicates") return [...use, ["tab", views.tab], ...twinsAddress()];
   const choice = views.tab === "tradeoffs" ? ["embedder", "queries", "target"] : [];
   return [...use, ["tab", views.tab], ...choice.filter((name) => views[name]).map((name) => [name, views[name]])];
 }
@@ -36,6 +37,7 @@ function open(tab, focus) {
 /** What a tab is asked with. */
 function request(tab) {
   const shared = { gallery: gallery.value };
+  if (tab === "duplicates") return { ...shared, ...twinsRequest() };
   if (tab === "quality") return { ...shared, panels: state.panels.slice(0, 4) };
   const embedder = views.embedder || decodeURIComponent(state.panels[0]?.split("@")[0] ?? "");
   const width = Math.round(find(`#${tab}`, element).clientWidth);
@@ -47,7 +49,7 @@ const post = (path, body, signal) =>
 
 function put(tab, pieces) {
   if (pieces.problem) part(tab, "say").textContent = sentence(pieces.problem);
-  for (const name of ["head", "say", "plot", "table", "more"]) {
+  for (const name of ["head", "say", "plot", "live", "tools", "table", "more"]) {
     if (pieces[name] === undefined || !part(tab, name)) continue;
     if (name === "say") part(tab, name).textContent = pieces[name];
     else keeping(part(tab, name), pieces[name]);
@@ -93,6 +95,7 @@ async function draw(tab, only) {
 
 /** What the server has chosen where nothing was, for the address. */
 function chosen(tab) {
+  if (tab === "duplicates") return twinsDrawn();
   if (tab !== "tradeoffs") return;
   views.embedder = find("#tradeoffs select[data-embedder]", element)?.value ?? views.embedder;
   views.queries = find("#tradeoffs [name=queries]:checked", element)?.value ?? views.queries;

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from retrieval.errors import BadQuery, LabError, Refused
 from retrieval.ui import fields
 from retrieval.ui.answers import Answers
+from retrieval.ui.duplicates import Duplicates
 from retrieval.ui.export import as_csv, as_json
 from retrieval.ui.quality import QualityTab
 from retrieval.ui.tradeoffs import Tradeoffs
@@ -23,18 +24,23 @@ LOG = logging.getLogger(__name__)
 LONGEST = 16_000
 """Bytes of a request that are read."""
 BROKEN = "something broke in here, not in your request; the server's log has the details"
+TYPES = {"csv": "text/csv", "json": "application/json"}
 NEVER = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def tabs(answers: Answers) -> list[Route]:
     """Routes of both tabs and of receipts; each answers in JSON, also where it refuses."""
     tradeoffs, quality = Tradeoffs(answers), QualityTab(answers)
+    duplicates = Duplicates(answers)
 
     async def receipt(request: Request) -> Response:
         return await _answer(lambda: answers.kept.receipt(request.path_params["name"]))
 
     async def figures(request: Request) -> Response:
         return await run_in_threadpool(_figures, tradeoffs, request)
+
+    async def pairs(request: Request) -> Response:
+        return await run_in_threadpool(_pairs, duplicates, request)
 
     return [
         Route("/receipt/{name}", receipt),
@@ -44,6 +50,10 @@ def tabs(answers: Answers) -> list[Route]:
         Route("/tab/tradeoffs/measure", _measured(tradeoffs.measure), methods=["POST"]),
         Route("/tab/quality", _drawn(quality.draw), methods=["POST"]),
         Route("/tab/quality/measure", _measured(quality.measure), methods=["POST"]),
+        Route("/tab/duplicates.{kind}", pairs),
+        Route("/tab/duplicates", _drawn(duplicates.draw), methods=["POST"]),
+        Route("/tab/duplicates/picture", _drawn(duplicates.picture), methods=["POST"]),
+        Route("/tab/duplicates/measure", _measured(duplicates.measure), methods=["POST"]),
     ]
 
 
@@ -156,6 +166,16 @@ def _figures(tradeoffs: Tradeoffs, request: Request) -> Response:
         return Response(as_csv(job, curves), media_type="text/csv", headers=headers)
     text = json.dumps(as_json(job, curves), indent=1, ensure_ascii=False)
     return Response(text, media_type="application/json", headers=headers)
+
+
+def _pairs(duplicates: Duplicates, request: Request) -> Response:
+    kind = request.path_params["kind"]
+    try:
+        text, name = duplicates.figures(dict(request.query_params), kind)
+    except LabError as error:
+        return _refused(error)
+    headers = {**NEVER, "Content-Disposition": f'attachment; filename="{_plain(name)}"'}
+    return Response(text, media_type=TYPES[kind], headers=headers)
 
 
 def _plain(name: str) -> str:
