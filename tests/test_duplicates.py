@@ -12,8 +12,8 @@ from PIL import Image
 
 from retrieval.duplicates import kept, pairs
 from retrieval.duplicates.asked import Way, found, ways
-from retrieval.duplicates.detection import SEED, Measured, alone, distorted, sample
-from retrieval.duplicates.distortions import DISTORTIONS, by_distortion, settings
+from retrieval.duplicates.detection import SEED, Measured, alone, distorted, measure, sample
+from retrieval.duplicates.distortions import DISTORTIONS, Setting, by_distortion, settings
 from retrieval.duplicates.finder import Finder, least
 from retrieval.duplicates.groups import by_picture, groups, matched
 from retrieval.duplicates.kept import Detection
@@ -22,6 +22,7 @@ from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.base import unit
 from retrieval.errors import BadQuery, Damaged, LabError, Unsupported
 from retrieval.lab import Lab
+from retrieval.store import place, vectors_key
 from retrieval.types import Metric, Vectors
 from tests.fakes import Colours
 
@@ -157,10 +158,7 @@ def picture(width: int = 60, height: int = 40) -> Image.Image:
 @pytest.mark.parametrize(
     "setting", settings(), ids=lambda each: f"{each.distortion.name}-{each.label}"
 )
-def test_a_distortion_is_seeded_and_leaves_its_picture(setting: object) -> None:
-    from retrieval.duplicates.distortions import Setting
-
-    assert isinstance(setting, Setting)
+def test_a_distortion_is_seeded_and_leaves_its_picture(setting: Setting) -> None:
     image = picture()
     before = image.tobytes()
     once, again = (setting.apply(image, (0, 3)) for _ in range(2))
@@ -224,14 +222,14 @@ def test_the_sample_is_a_seeded_order_of_all_rows() -> None:
 def test_what_was_measured_stays_and_goes_on(lab: Lab) -> None:
     gallery, finder = lab.gallery("colours"), Finder(lab)
     steps = finder.measure(gallery, "colour", 12, 60)
-    assert next(steps).done == 4
+    assert next(steps).done == 2
     steps.close()  # a stop in the middle
     first = Finder(lab).detection(gallery, "colour")
-    assert len(first.measured) == 4
-    assert [step.done for step in finder.measure(gallery, "colour", 12, 60)] == [8, 12]
+    assert len(first.measured) == 2
+    assert [step.done for step in finder.measure(gallery, "colour", 12, 60)] == [4, 6, 8, 10, 12]
     whole = finder.detection(gallery, "colour")
     assert len(whole.measured) == 12
-    assert np.array_equal(whole.measured.own[:4], first.measured.own)
+    assert np.array_equal(whole.measured.own[:2], first.measured.own)
     assert whole.machine and whole.at and whole.versions["numpy"] == np.__version__
     assert list(finder.measure(gallery, "colour", 12, 60)) == []
 
@@ -314,6 +312,36 @@ def test_what_reads_captions_is_refused() -> None:
         alone(lab, "captions", picture(), [picture()])
     with pytest.raises(Unsupported, match="reads no pictures"):
         list(Finder(lab).measure(lab.gallery("stamps"), "captions", 4, 60))
+
+
+@pytest.mark.parametrize("gallery", ["stamps", "clipart"])
+def test_what_ships_is_of_every_embedder_with_shipped_vectors(gallery: str) -> None:
+    lab = Lab()
+    finder, opened = Finder(lab), lab.gallery(gallery)
+    names = [spec.name for spec in EMBEDDERS.specs() if spec.reads_images]
+    shipped = [
+        name
+        for name in names
+        if place(lab.store.shipped, vectors_key(opened, lab.spec(name))).is_dir()
+    ]
+    assert len(shipped) == 10
+    for name in shipped:
+        known = kept.read(kept.place(finder.detections.shipped, kept.key(opened, lab.spec(name))))
+        assert len(known.measured) == 100
+        assert known.machine and known.at and known.versions
+
+
+@pytest.mark.parametrize("name", ["phash", "colours"])
+def test_what_ships_is_measured_again(name: str) -> None:
+    lab = Lab()
+    gallery = lab.gallery("clipart")
+    rows = sample(len(gallery))[:4]
+    finder = Finder(lab)
+    known = kept.read(kept.place(finder.detections.shipped, kept.key(gallery, lab.spec(name))))
+    for at, part in enumerate(measure(lab, gallery, name, rows, 60)):
+        here = slice(2 * at, 2 * at + 2)
+        assert np.abs(part.own - known.measured.own[here]).max() < 0.02
+        assert np.abs(part.other - known.measured.other[here]).max() < 0.02
 
 
 # --- both ways ------------------------------------------------------------------------------------

@@ -67,7 +67,8 @@ def show(answer: dict[str, Any]) -> str:
     if answer["detection"]:
         parts.append(table("detected under distortions", _rates(answer)))
     if answer["truth"]:
-        parts.append(table("pairs that were looked at", [_truth(each) for each in answer["truth"]]))
+        rows = [_truth(each) for each in answer["truth"]]
+        parts.append(table("pairs that were picked by looking", rows))
     return "\n\n".join(parts)
 
 

@@ -25,8 +25,8 @@ from retrieval.runtime import threads
 from retrieval.types import Metric, Spec, Vectors
 
 SEED = 0
-CHUNK = 4
-"""Pictures that are distorted and embedded between two looks at the clock."""
+CHUNK = 2
+"""Pictures that are distorted and embedded between two looks at the clock, or at a stop."""
 Scores = NDArray[np.float32]
 
 

@@ -16,7 +16,7 @@ KINDS = {"both": "both", "first": "hash only", "second": "embedding only"}
 
 
 def figures(finder: Finder, asked: Ways) -> dict[str, Any]:
-    """Groups, detection and the rating by pairs that were looked at.
+    """Groups, detection and the rating by pairs that were picked by looking.
 
     Raises:
         LabError: a threshold is too loose, or something is damaged.
@@ -75,7 +75,7 @@ def detection(finder: Finder, asked: Ways, way: Way) -> Iterator[dict[str, Any]]
 
 
 def truth(finder: Finder, asked: Ways, way: Way) -> Iterator[dict[str, Any]]:
-    """How one way tells the pairs that were looked at; nothing where nobody has.
+    """How one way tells the pairs that were picked by looking; nothing where nobody has.
 
     Raises:
         Damaged: the pairs are of another gallery.

@@ -5,12 +5,22 @@ const OPENED = new URLSearchParams(location.search);
 const twins = Object.fromEntries(["hash", "radius", "near", "threshold", "picture", "show"].map((name) => [name, OPENED.get(name) ?? ""]));
 let further = 0;
 let looked = 0; // number of the latest picture that was asked for
+let distortedNow; // which that was
 
 const twinsAddress = () => Object.entries(twins).filter(([, value]) => value !== "");
 
+/** The row that the search asks with, which the address tells before its answer is there. */
+function queried() {
+  const row = find(".over") || !OPENED.has("row") ? state.row : Number(OPENED.get("row"));
+  return Number.isFinite(row) ? row : null;
+}
+
+const pictured = () => twins.picture || state.file?.path || queried();
+
 function twinsRequest() {
   const number = (name) => (twins[name] === "" || !Number.isFinite(Number(twins[name])) ? {} : { [name]: Number(twins[name]) });
-  const own = twins.picture === "" && state.row !== null ? { picture: state.row } : number("picture");
+  const row = queried();
+  const own = twins.picture === "" && row !== null ? { picture: row } : number("picture");
   const sent = twins.picture === "" && state.file ? { file: state.file } : own;
   const pictures = find("#duplicates [data-pictures]", element)?.valueAsNumber;
   return {
@@ -32,6 +42,7 @@ function twinsDrawn() {
 
 async function distort() {
   const number = ++looked;
+  distortedNow = pictured();
   const place = part("duplicates", "live");
   place.setAttribute("aria-busy", "true");
   try {
@@ -76,3 +87,8 @@ on(document, "change", ({ target }) => {
   else if (target.matches("[name=found]")) twinsChosen("show", target.value);
 });
 on(gallery, "change", () => Object.assign(twins, { picture: "", show: "" }));
+const drawnFirst = window.parallax.drawn;
+window.parallax.drawn = () => {
+  drawnFirst();
+  if (views.tab === "duplicates" && looked && distortedNow !== pictured()) distort();
+};
