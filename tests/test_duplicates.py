@@ -264,7 +264,7 @@ def test_a_gallery_of_one_is_measured(lab: Lab, monkeypatch: pytest.MonkeyPatch)
     assert [step.done for step in finder.measure(single, "colour", 5, 60)] == [1]
     measured = finder.detection(single, "colour").measured
     assert (measured.other == -1).all()  # there is no other picture to be found
-    assert measured.alarms(0.5).mean.max() == 0
+    assert measured.alarms(0.5).max() == 0
     assert finder.groups(single, "colour", 0.9) == []
 
 

@@ -125,8 +125,8 @@ def ways(
     one = Way.of(first, radius)
     equal = threshold is None
     if threshold is None:
-        pairs = finder.near(gallery, first.name).within(one.least)
-        threshold = min(1.0, finder.near(gallery, second.name).level(pairs))
+        by_first, by_second = finder.both(gallery, first.name, second.name)
+        threshold = min(1.0, by_second.level(by_first.within(one.least)))
     return Ways(gallery, one, Way.of(second, threshold), equal)
 
 
@@ -136,7 +136,9 @@ def found(finder: Finder, asked: Ways) -> Found:
     Raises:
         LabError: a threshold is so loose that too many pairs reach it.
     """
-    both = [(way, finder.near(asked.gallery, way.spec.name)) for way in (asked.first, asked.second)]
+    ways = (asked.first, asked.second)
+    nears = finder.both(asked.gallery, ways[0].spec.name, ways[1].spec.name)
+    both = list(zip(ways, nears, strict=True))
     pairs = [near.within(way.least) for way, near in both]
     rates = [near.rate(way.least) for way, near in both]
     some = [finder.groups(asked.gallery, way.spec.name, way.least) for way, _ in both]

@@ -59,12 +59,13 @@ class Measured:
         """Shares of the pictures that are found near their original."""
         return _rates(self.own >= least - 5e-7)
 
-    def alarms(self, least: float) -> Rates:
-        """Shares of the pictures that are found near another one.
+    def alarms(self, least: float) -> NDArray[np.float64]:
+        """Shares of the pictures, (s,), that are found near another one.
 
         A near-duplicate that the gallery really holds counts too, so this is an upper bound.
         """
-        return _rates(self.other >= least - 5e-7)
+        hits = (self.other >= least - 5e-7).sum(axis=0)
+        return hits / max(1, len(self.other))
 
     def joined(self, more: Measured) -> Measured:
         """With further pictures."""

@@ -67,7 +67,7 @@ def detection(finder: Finder, asked: Ways, way: Way) -> Iterator[dict[str, Any]]
             "detected": float(hits.mean[at]),
             "low": float(hits.low[at]),
             "high": float(hits.high[at]),
-            "another_found": float(alarms.mean[at]),
+            "another_found": float(alarms[at]),
             "pictures": len(known.measured),
             "machine": known.machine,
             "at": known.at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,6 +75,17 @@ class Finder:
             self._place(gallery, spec),
             lambda: near(self.lab.vectors(gallery, name), spec.metric),
         )
+
+    def both(self, gallery: Gallery, first: str, second: str) -> tuple[Near, Near]:
+        """The closest pairs by two embedders, looked for at the same time.
+
+        Raises:
+            LabError: one of them has no vectors of it.
+        """
+        with ThreadPoolExecutor(1, "pairs") as pool:
+            waiting = pool.submit(self.near, gallery, first)
+            other = self.near(gallery, second)
+            return waiting.result(), other
 
     def groups(self, gallery: Gallery, name: str, least: float) -> list[Group]:
         """Groups in which every two pictures reach a score, the tightest first.

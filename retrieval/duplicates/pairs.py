@@ -21,6 +21,8 @@ MOST = 250_000
 """Pairs that are kept; a gallery of icons has more at a loose threshold than anybody looks at."""
 BLOCK = 512
 """Rows that are compared with the rest at a time."""
+LOOKED = 128
+"""Rows by which the bound of what is kept is guessed."""
 DECIMALS = 6
 """To which a score is rounded: a product of equal vectors may miss 1 in its last bits."""
 Floats = NDArray[np.float32]
@@ -86,7 +88,8 @@ def near(vectors: Vectors, metric: Metric, most: int = MOST) -> Near:
     cut = bound > -math.inf
     rows, scores = np.empty((0, 2), np.int64), np.empty(0, np.float32)
     for start in range(0, len(vectors), BLOCK):
-        found, values = _above(compare(start, min(start + BLOCK, len(vectors)), start), bound)
+        block = compare(slice(start, start + BLOCK), slice(start, None))
+        found, values = _above(block, bound)
         rows = np.concatenate([rows, found + start])
         scores = np.concatenate([scores, values])
         if len(scores) > most:
@@ -100,8 +103,8 @@ def near(vectors: Vectors, metric: Metric, most: int = MOST) -> Near:
     return Near(len(vectors), rows[kept][order], scores[kept][order], floor)
 
 
-Compare = Callable[[int, int, int], Floats]
-"""Similarities of the rows from one to another with all from a third on."""
+Compare = Callable[[slice, slice], Floats]
+"""Similarities of some rows with some others."""
 
 
 def _above(block: Floats, bound: float) -> tuple[Rows, Floats]:
@@ -115,17 +118,16 @@ def _above(block: Floats, bound: float) -> tuple[Rows, Floats]:
 
 
 def _guess(compare: Compare, count: int, most: int) -> float:
-    """A score that somewhat more pairs reach than are kept, by a look at some rows."""
+    """A score that somewhat more pairs reach than are kept, by a look at every so many rows."""
     total = count * (count - 1) // 2
     if count < 2 * BLOCK or total <= most:
         return -math.inf
-    steps = range(0, count - 8, max(8, count // 64))
-    some = np.concatenate([compare(at, at + 8, 0).ravel() for at in steps])
-    return float(np.round(np.quantile(some, max(0.0, 1 - 2 * most / total)), DECIMALS))
+    some = compare(slice(0, count, max(1, count // LOOKED)), slice(None))
+    return float(np.round(np.quantile(some[:, ::7], max(0.0, 1 - 1.5 * most / total)), DECIMALS))
 
 
 def _comparer(vectors: Vectors, metric: Metric) -> Compare:
-    return lambda start, stop, after: compared(vectors[start:stop], vectors[after:], metric)
+    return lambda one, other: compared(vectors[one], vectors[other], metric)
 
 
 def compared(one: Vectors, other: Vectors, metric: Metric) -> Floats:

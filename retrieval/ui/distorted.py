@@ -115,7 +115,7 @@ def _rate(way: Way, mark: Mark, rates: Rates, part: slice, distortion: Distortio
 
 def _alarms(known: Sequence[tuple[Way, Detection]]) -> str:
     said = " · ".join(
-        f"{escape(way.spec.title)} <b>{float(each.measured.alarms(way.least).mean.mean()):.1%}</b>"
+        f"{escape(way.spec.title)} <b>{float(each.measured.alarms(way.least).mean()):.1%}</b>"
         for way, each in known
     )
     places = "; ".join(
