@@ -98,9 +98,10 @@ def near(vectors: Vectors, metric: Metric, most: int = MOST) -> Near:
             rows, scores = rows[kept], scores[kept]
             bound = float(scores.min())
     floor = bound if cut else -math.inf
-    kept = scores > np.float32(floor)
-    order = np.lexsort((rows[kept, 1], rows[kept, 0], -scores[kept]))
-    return Near(len(vectors), rows[kept][order], scores[kept][order], floor)
+    whole = scores > np.float32(floor)
+    rows, scores = rows[whole], scores[whole]
+    order = np.lexsort((rows[:, 1], rows[:, 0], -scores))
+    return Near(len(vectors), rows[order], scores[order], floor)
 
 
 Compare = Callable[[slice, slice], Floats]

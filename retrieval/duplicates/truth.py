@@ -114,14 +114,17 @@ def rate(vectors: Vectors, metric: Metric, truth: Truth) -> Rated:
 def similarities(one: Vectors, other: Vectors, metric: Metric) -> Floats:
     """Of each row with the row beside it, (n,): cosine, or share of equal bits."""
     if metric is Metric.COSINE:
-        return np.round(np.vecdot(one, other).astype(np.float64), DECIMALS)
+        cosines: Floats = np.round(np.vecdot(one, other).astype(np.float64), DECIMALS)
+        return cosines
     differ = np.bitwise_count(words(one) ^ words(other)).sum(axis=1)
-    return 1 - differ / (8 * one.shape[1])
+    shares: Floats = 1 - differ / (8 * one.shape[1])
+    return shares
 
 
 def _wins(same: Floats, other: Floats) -> Floats:
     """Whether each near-duplicate is above each look-alike, (p, n); a tie is a half."""
-    return (same[:, None] > other[None, :]) + 0.5 * (same[:, None] == other[None, :])
+    above: Floats = (same[:, None] > other[None, :]).astype(np.float64)
+    return above + 0.5 * (same[:, None] == other[None, :])
 
 
 def _interval(wins: Floats, seed: int = 0) -> tuple[float, float]:
