@@ -65,7 +65,8 @@ class Measured:
         A near-duplicate that the gallery really holds counts too, so this is an upper bound.
         """
         hits = (self.other >= least - 5e-7).sum(axis=0)
-        return hits / max(1, len(self.other))
+        shares: NDArray[np.float64] = hits / max(1, len(self.other))
+        return shares
 
     def joined(self, more: Measured) -> Measured:
         """With further pictures."""

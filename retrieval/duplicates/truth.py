@@ -124,7 +124,9 @@ def similarities(one: Vectors, other: Vectors, metric: Metric) -> Floats:
 def _wins(same: Floats, other: Floats) -> Floats:
     """Whether each near-duplicate is above each look-alike, (p, n); a tie is a half."""
     above: Floats = (same[:, None] > other[None, :]).astype(np.float64)
-    return above + 0.5 * (same[:, None] == other[None, :])
+    ties: Floats = (same[:, None] == other[None, :]).astype(np.float64)
+    wins: Floats = above + 0.5 * ties
+    return wins
 
 
 def _interval(wins: Floats, seed: int = 0) -> tuple[float, float]:
