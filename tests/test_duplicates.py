@@ -80,7 +80,7 @@ def test_a_threshold_that_is_no_number(value: float) -> None:
 
 @pytest.mark.parametrize("metric", list(Metric))
 def test_identical_pictures_reach_one(metric: Metric) -> None:
-    same: Vectors = np.repeat(vectors(metric, 1), 70, axis=0)
+    same = vectors(metric, 1)[np.zeros(70, int)]
     got = near(same, metric)
     assert got.within(1.0) == got.total == 70 * 69 // 2
     assert groups(got, 1.0) == [tuple(range(70))]
