@@ -102,7 +102,8 @@ class Spec:
         knobs: settings, for an index.
         needs: import names without which it cannot run.
         install: the line that installs them.
-        bytes: size of its download; 0 where nothing is downloaded.
+        bytes: size of its download; 0 where nothing is downloaded, or its size is not known.
+        parameters: how many numbers its weights are; 0 where that is not known.
         gated: where to ask for access.
         key: environment variable that holds its key; an embedder that has one is paid by use.
         licence: what its weights allow; none for an index.
@@ -128,6 +129,7 @@ class Spec:
     needs: tuple[str, ...] = ()
     install: str = ""
     bytes: int = 0
+    parameters: int = 0
     gated: str = ""
     key: str = ""
     licence: Licence | None = None
