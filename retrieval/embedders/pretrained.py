@@ -1,0 +1,96 @@
+"""Folders of the hub that transformers' own loader reads, and nothing else of theirs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from retrieval import hub
+from retrieval.errors import Damaged
+from retrieval.types import Spec
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+NEEDS = ("openvino", "safetensors", "torch", "transformers")
+INSTALL = "pip install openvino safetensors torch transformers"
+
+
+def fetch(spec: Spec) -> Path:
+    """The folder of a spec's revision, downloaded if need be.
+
+    Raises:
+        NotReady: gated, a token is missing, or the cache cannot be written.
+        Unreachable: it is not here and the hub does not give it.
+        Damaged: what arrived is not what was sent.
+    """
+    return hub.download(spec.param("repo"), spec.revision, dict(spec.param("files")))[0]
+
+
+def sound(spec: Spec, folder: Path) -> Path:
+    """The folder, its files compared with their hashes once more before a conversion."""
+    for file, wanted in spec.param("files"):
+        hub.verify(folder / file, wanted, spec.param("repo"))
+    return folder
+
+
+def configured(folder: Path, kind: str) -> dict[str, Any]:
+    """The folder's ``config.json``, which must be of a kind of model.
+
+    Raises:
+        Damaged: it is not, or cannot be read.
+    """
+    path = folder / CONFIG
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        found = told["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise Damaged(f"{path} is no configuration of a model ({what})") from error
+    if found != kind:
+        raise Damaged(f"{path} is of a {found!r}, wanted is a {kind!r}; delete that folder")
+    return dict(told)
+
+
+def model(folder: Path) -> Any:
+    """The torch model in float32, all its numbers from safetensors.
+
+    Raises:
+        Damaged: the file cannot be read, or lacks what the model needs.
+    """
+    import torch
+    from transformers import AutoModel
+
+    quiet()
+    try:
+        made, told = AutoModel.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            output_loading_info=True,
+        )
+    except Exception as error:  # safetensors, torch and transformers each raise their own
+        raise unreadable(folder, error) from error
+    lacking = [*told["missing_keys"], *told["mismatched_keys"]]
+    if lacking:  # transformers would go on with random numbers
+        raise Damaged(f"{folder / WEIGHTS} lacks {lacking[0]}; delete that folder, load it again")
+    return made.eval()
+
+
+def unreadable(folder: Path, error: Exception) -> Damaged:
+    """The error for a folder that a library cannot load."""
+    said = (str(error).splitlines() or [""])[0][:200]
+    return Damaged(
+        f"{folder} holds no model that can be read ({type(error).__name__}: {said}); "
+        "delete that folder and load it again"
+    )
+
+
+def quiet() -> None:
+    """Have transformers draw no bars and say nothing but errors."""
+    told: Any = importlib.import_module("transformers.utils.logging")
+    told.set_verbosity_error()
+    told.disable_progress_bar()
