@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from retrieval import hub
+from retrieval.embedders.text_tokens import Tokens
 from retrieval.errors import Damaged
 from retrieval.types import Spec
 
@@ -78,6 +80,28 @@ def model(folder: Path) -> Any:
     if lacking:  # transformers would go on with random numbers
         raise Damaged(f"{folder / WEIGHTS} lacks {lacking[0]}; delete that folder, load it again")
     return made.eval()
+
+
+def tokens(spec: Spec, folder: Path, settings: Mapping[str, Any]) -> Tokens:
+    """The folder's tokenizer as transformers makes it.
+
+    Args:
+        spec: whose it is.
+        folder: with ``tokenizer.json`` or what the library makes it of.
+        settings: of each call, such as ``padding``.
+
+    Raises:
+        Damaged: it cannot be read.
+    """
+
+    def make() -> Any:
+        from transformers import AutoTokenizer
+
+        quiet()
+        loader: Any = AutoTokenizer
+        return loader.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+
+    return Tokens({"source": spec.source, "revision": spec.revision}, settings, make)
 
 
 def unreadable(folder: Path, error: Exception) -> Damaged:
