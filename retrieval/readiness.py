@@ -21,7 +21,8 @@ def state(spec: Spec, public: bool = False) -> State:
 
     Args:
         spec: of an embedder or an index. Its parameters ``repo`` and ``files`` say what it
-            reads from the hub, ``variable`` and ``local`` what from a folder of the user's.
+            reads from the hub, ``beside`` what of other repositories, ``variable`` and
+            ``local`` what from a folder of the user's.
         public: strangers use the lab.
     """
     found = _library(spec) or _key(spec, public)
@@ -67,8 +68,12 @@ def _folder(spec: Spec, public: bool) -> State | None:
 
 
 def _hub(spec: Spec) -> State | None:
-    repo, files = str(spec.param("repo")), [name for name, _ in spec.param("files")]
-    if hub.cached(repo, spec.revision, files) is not None:
+    own = (str(spec.param("repo")), spec.revision, spec.param("files"))
+    wanted = [(*own[:2], [name for name, _ in own[2]])]
+    wanted += [
+        (repo, sha, [name for name, _ in more]) for repo, sha, more in spec.param("beside", ())
+    ]
+    if all(hub.cached(*each) is not None for each in wanted):
         return None
     size = hub.sized(spec.bytes)
     if spec.gated and not hub.token():

@@ -26,7 +26,7 @@ from tests.hubclient import HubClient
 from tests.hubserver import HubServer, Trouble
 
 REPO, SHA = "lab/tiny-naflex", "a" * 40
-TEXTS = ["a bird", "Two   DOGS & a cat's 3.14 caf\u00e9", "", "word " * 100, "\u65e5\u672c \U0001f426"]
+TEXTS = ["a bird", "Two   DOGS & a cat's 3.14 caf\u00e9", "", "word " * 100, "\u65e5 \U0001f426"]
 EMBED = """
 from dataclasses import replace
 from PIL import Image
@@ -70,6 +70,7 @@ def write_tokenizer(folder: Path) -> None:
         "unk_token": "<unk>", "model_max_length": 64, "do_lower_case": True,
     }  # fmt: skip
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    (folder / "special_tokens_map.json").write_text(json.dumps({"pad_token": "<pad>"}))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ al. 2018, arXiv 1711.02512). Registers are in none of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,13 @@ from PIL.Image import Image
 
 from retrieval.embedders import pretrained, processor
 from retrieval.embedders.base import Embedder, unit
+from retrieval.embedders.dino_models import MODELS, Model
 from retrieval.embedders.pixels import squares
 from retrieval.embedders.pretrained import CONFIG, WEIGHTS
 from retrieval.errors import Damaged
 from retrieval.runtime.network import Floats, open_network
 from retrieval.runtime.recipe import Recipe
-from retrieval.types import Licence, Spec, Vectors
+from retrieval.types import Spec, Vectors
 
 if TYPE_CHECKING:
     import torch
@@ -37,159 +37,44 @@ POWER, LEAST = 3.0, 1e-6
 SIDE = 224
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A model of the hub; bytes are those of its weights."""
-
-    name: str
-    title: str
-    repo: str
-    revision: str
-    kind: str
-    dim: int
-    parameters: int
-    sha256: str = ""
-
-
-_V2 = Licence("Apache-2.0", "yes", "https://github.com/facebookresearch/dinov2/blob/main/LICENSE")
-_V3 = Licence(
-    "DINOv3 License",
-    "conditions",
-    "https://ai.meta.com/resources/models-and-libraries/dinov3-license/",
-)
 _CUTS = {
     "dinov3": f"all in {SIDE}x{SIDE} bilinear, not rounded, mean and deviation",
     "dinov2": f"shorter edge 256 bicubic, middle {SIDE}x{SIDE}, mean and deviation",
 }
-_KNOWN = (
-    _Known(
-        "dinov2-s",
-        "DINOv2 ViT-S/14",
-        "facebook/dinov2-small",
-        "ed25f3a31f01632728cabb09d1542f84ab7b0056",
-        "dinov2",
-        384,
-        22_056_576,
-    ),
-    _Known(
-        "dinov2-b",
-        "DINOv2 ViT-B/14",
-        "facebook/dinov2-base",
-        "f9e44c814b77203eaa57a6bdbbd535f21ede1415",
-        "dinov2",
-        768,
-        86_580_480,
-    ),
-    _Known(
-        "dinov2-l",
-        "DINOv2 ViT-L/14",
-        "facebook/dinov2-large",
-        "47b73eefe95e8d44ec3623f8890bd894b6ea2d6c",
-        "dinov2",
-        1024,
-        304_368_640,
-    ),
-    _Known(
-        "dinov2-b-registers",
-        "DINOv2 ViT-B/14, registers",
-        "facebook/dinov2-with-registers-base",
-        "a1d738ccfa7ae170945f210395d99dde8adb1805",
-        "dinov2_with_registers",
-        768,
-        86_583_552,
-        "7a6f7b3b9fa4b8732e707476a03cd6cdce210048582f21aafb7991c17d98e362",
-    ),
-    _Known(
-        "dinov2-l-registers",
-        "DINOv2 ViT-L/14, registers",
-        "facebook/dinov2-with-registers-large",
-        "e4c89a4e05589de9b3e188688a303d0f3c04d0f3",
-        "dinov2_with_registers",
-        1024,
-        304_372_736,
-    ),
-    _Known(
-        "dinov3-s",
-        "DINOv3 ViT-S/16",
-        "facebook/dinov3-vits16-pretrain-lvd1689m",
-        "114c1379950215c8b35dfcd4e90a5c251dde0d32",
-        "dinov3_vit",
-        384,
-        21_596_544,
-    ),
-    _Known(
-        "dinov3-b",
-        "DINOv3 ViT-B/16",
-        "facebook/dinov3-vitb16-pretrain-lvd1689m",
-        "5931719e67bbdb9737e363e781fb0c67687896bc",
-        "dinov3_vit",
-        768,
-        85_660_416,
-    ),
-    _Known(
-        "dinov3-l",
-        "DINOv3 ViT-L/16",
-        "facebook/dinov3-vitl16-pretrain-lvd1689m",
-        "ea8dc2863c51be0a264bab82070e3e8836b02d51",
-        "dinov3_vit",
-        1024,
-        303_129_600,
-    ),
-    _Known(
-        "dinov3-convnext-t",
-        "DINOv3 ConvNeXt-T",
-        "facebook/dinov3-convnext-tiny-pretrain-lvd1689m",
-        "10d30274b4d445111e2d5bf75ac93bbd94db274b",
-        "dinov3_convnext",
-        768,
-        27_820_128,
-    ),
-    _Known(
-        "dinov3-convnext-l",
-        "DINOv3 ConvNeXt-L",
-        "facebook/dinov3-convnext-large-pretrain-lvd1689m",
-        "e959efa74c867491dcfe3ec3e4f97382e39025b3",
-        "dinov3_convnext",
-        1536,
-        196_230_336,
-    ),
-)
 
 
-def _specs(known: _Known) -> Iterator[Spec]:
-    version = known.kind[:6]
-    link = f"https://huggingface.co/{known.repo}"
-    files = ((CONFIG, ""), (processor.NAME, ""), (WEIGHTS, known.sha256))
-    for pooling, words in POOLINGS.items():
-        if pooling == "mean" and known.kind == "dinov3_convnext":
+def _specs(model: Model) -> Iterator[Spec]:
+    files = ((CONFIG, ""), (processor.NAME, ""), (WEIGHTS, model.sha256))
+    for at, (ending, words) in enumerate(POOLINGS.items()):
+        if ending == "mean" and model.kind == "dinov3_convnext":
             continue  # its class token is the mean already
         yield Spec(
-            name="-".join(filter(None, (known.name, pooling))),
-            title=f"{known.title}{', ' * bool(pooling)}{words if pooling else ''}",
+            name="-".join(filter(None, (model.name, ending))),
+            title=f"{model.title}, {words}" if ending else model.title,
             target=f"{__name__}:Dino",
             family="DINO",
-            dim=known.dim,
+            dim=model.dim,
             needs=pretrained.NEEDS,
             install=pretrained.INSTALL,
-            bytes=4 * known.parameters,
-            parameters=known.parameters,
-            gated=link if version == "dinov3" else "",
-            licence=_V3 if version == "dinov3" else _V2,
-            source=link,
-            revision=known.revision,
-            preprocessing=f"{_CUTS[version]}; {words}",
+            bytes=4 * model.parameters,
+            parameters=model.parameters,
+            gated=model.link if model.gated else "",
+            licence=model.licence,
+            source=model.link,
+            revision=model.revision,
+            preprocessing=f"{_CUTS[model.kind[:6]]}; {words}",
             side=SIDE,
             params=(
-                ("repo", known.repo),
+                ("repo", model.repo),
                 ("files", files),
-                ("network", known.name),
-                ("kind", known.kind),
-                ("pooling", list(POOLINGS).index(pooling)),
+                ("network", model.name),
+                ("kind", model.kind),
+                ("pooling", at),
             ),
         )
 
 
-SPECS = tuple(spec for known in _KNOWN for spec in _specs(known))
+SPECS = tuple(spec for model in MODELS for spec in _specs(model))
 
 
 class Dino(Embedder):

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 REPO = "google/siglip2-base-patch16-naflex"
-TOLD = "tokenizer_config.json"
+FILES = (
+    CONFIG,
+    processor.NAME,
+    FILE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    WEIGHTS,
+)
 LONGEST = 64
 """Tokens of every text: the network was trained on texts filled up to that."""
 SETTINGS = {"padding": "max_length", "truncation": True, "max_length": LONGEST}
@@ -56,7 +63,7 @@ SPECS = (
         params=(
             ("repo", REPO),
             ("kind", "siglip2"),
-            ("files", tuple((name, "") for name in (CONFIG, processor.NAME, FILE, TOLD, WEIGHTS))),
+            ("files", tuple((name, "") for name in FILES)),
         ),
     ),
 )

@@ -7,7 +7,7 @@ torchvision processors round more coarsely, fewer than one value in a hundred ot
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,20 @@ def squares(batch: Sequence[Image.Image], how: Processor) -> NDArray[np.uint8 | 
 
 
 def middle(image: Image.Image, how: Processor) -> NDArray[np.uint8]:
-    """The middle of a picture whose shorter edge has become ``how.edge``."""
+    """The middle of a picture whose shorter edge has become ``how.edge``, rounded down."""
+    return _cut(image, how, int)
+
+
+def nearest(image: Image.Image, how: Processor) -> NDArray[np.uint8]:
+    """The same, rounded as torchvision's ``CenterCrop`` does."""
+    return _cut(image, how, round)
+
+
+def _cut(image: Image.Image, how: Processor, whole: Callable[[float], int]) -> NDArray[np.uint8]:
     (width, height), side = image.size, how.side
     short = min(width, height)
     wide, high = int(how.edge * width / short), int(how.edge * height / short)
-    left, top = (wide - side) // 2, (high - side) // 2
+    left, top = whole((wide - side) / 2), whole((high - side) / 2)
     if max(wide, high) <= _LONGEST * how.edge:
         small = image.resize((wide, high), how.resampling)
         return np.asarray(small.crop((left, top, left + side, top + side)))

@@ -1,0 +1,279 @@
+"""sentence-transformers' CLIP family: texts and pictures in one space.
+
+The towers are OpenAI's (Radford et al. 2021, arXiv 2103.00020). The multilingual one is another
+text side, taught to give CLIP's vectors for the same sentence in fifty languages (Reimers and
+Gurevych 2020, arXiv 2004.09813): its pictures are those of clip-ViT-B-32, by the same network.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from PIL.Image import Image
+
+from retrieval import hub
+from retrieval.embedders import pretrained, processor
+from retrieval.embedders.base import Embedder
+from retrieval.embedders.pixels import squares
+from retrieval.embedders.pretrained import CONFIG, WEIGHTS
+from retrieval.embedders.text_tokens import FILE, Tokens
+from retrieval.errors import Damaged
+from retrieval.runtime.network import Network, open_network
+from retrieval.runtime.recipe import Recipe
+from retrieval.types import Licence, Spec, Vectors
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Files: TypeAlias = Sequence[tuple[str, str]]
+"""Names, and their SHA-256 or nothing."""
+PART = "0_CLIPModel"
+"""The folder of the towers in a repository of the CLIP family."""
+LIMITS = "sentence_bert_config.json"
+STEP = 16
+"""Tokens by which lengths of the multilingual texts are rounded up, so that few are ever new."""
+CONTEXT = 77
+"""Tokens of every text that CLIP itself reads."""
+
+_OPENAI = Licence("MIT", "yes", "https://github.com/openai/CLIP/blob/main/LICENSE")
+_B32, _MULTI = "sentence-transformers/clip-ViT-B-32", "clip-ViT-B-32-multilingual-v1"
+_PLAIN = ("modules.json", "config_sentence_transformers.json")
+_PARTS = (
+    CONFIG,
+    processor.NAME,
+    "merges.txt",
+    "vocab.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+)
+
+
+def _clip(weights: str, *more: str) -> tuple[tuple[str, str], ...]:
+    """Files of a repository of the family, and the SHA-256 of its weights."""
+    plain = [*_PLAIN, *(f"{PART}/{name}" for name in (*_PARTS, *more))]
+    return (*((name, "") for name in plain), (f"{PART}/{WEIGHTS}", weights))
+
+
+_B32_FILES = _clip("99d28a652e6ec46629ab7047a0ac82c69b1fe11e0ce672c43af65d3a9a3fc05d")
+_B32_REVISION = "327ab6726d33c0e22f920c83f2ff9e4bd38ca37f"
+_L14_FILES = _clip("a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb", FILE)
+_MULTI_FILES = (
+    *((name, "") for name in (*_PLAIN, CONFIG, LIMITS, FILE, "tokenizer_config.json")),
+    ("special_tokens_map.json", ""),
+    ("vocab.txt", ""),
+    ("1_Pooling/config.json", ""),
+    ("2_Dense/config.json", ""),
+    (
+        "2_Dense/model.safetensors",
+        "d12568dc7300970a4d3dbb49068ad16cd89b99840b74b026f8e48071e9414f74",
+    ),
+    (WEIGHTS, ""),
+)
+_SHARED: dict[str, Any] = {
+    "target": f"{__name__}:Sbert",
+    "family": "sentence-transformers",
+    "reads_text": True,
+    "needs": (*pretrained.NEEDS, "tokenizers", "sentence_transformers"),
+    "install": "pip install -r requirements-embedders.txt",
+    "side": 224,
+}
+_CUT = "shorter edge 224 bicubic, middle 224x224, mean and deviation"
+SPECS = (
+    Spec(
+        name="st-clip-vit-b-32",
+        title="clip-ViT-B-32",
+        dim=512,
+        bytes=606_650_000,
+        parameters=151_277_313,
+        licence=_OPENAI,
+        source=f"https://huggingface.co/{_B32}",
+        revision=_B32_REVISION,
+        preprocessing=f"{_CUT}; {CONTEXT} tokens",
+        params=(("repo", _B32), ("files", _B32_FILES), ("network", "st-clip-vit-b-32")),
+        **_SHARED,
+    ),
+    Spec(
+        name="st-clip-vit-l-14",
+        title="clip-ViT-L-14",
+        dim=768,
+        bytes=1_714_160_000,
+        parameters=427_616_513,
+        licence=_OPENAI,
+        source="https://huggingface.co/sentence-transformers/clip-ViT-L-14",
+        revision="1b4b2e899178706d1b9905460ac21de1e0ba86a5",
+        preprocessing=f"{_CUT}; {CONTEXT} tokens",
+        params=(
+            ("repo", "sentence-transformers/clip-ViT-L-14"),
+            ("files", _L14_FILES),
+            ("network", "st-clip-vit-l-14"),
+        ),
+        **_SHARED,
+    ),
+    Spec(
+        name="st-clip-vit-b-32-multilingual",
+        title=_MULTI,
+        dim=512,
+        bytes=606_650_000 + 544_000_000,
+        parameters=151_277_313 + 134_734_080 + 768 * 512,
+        note="fifty languages",
+        licence=Licence(
+            "Apache-2.0 and MIT", "yes", f"https://huggingface.co/sentence-transformers/{_MULTI}"
+        ),
+        source=f"https://huggingface.co/sentence-transformers/{_MULTI}",
+        revision="58edf8cada9e398793dca955574a48cbb7f18be2",
+        preprocessing=f"{_CUT}; pictures of {_B32} {_B32_REVISION}; wordpiece",
+        params=(
+            ("repo", f"sentence-transformers/{_MULTI}"),
+            ("files", _MULTI_FILES),
+            ("beside", ((_B32, _B32_REVISION, _B32_FILES),)),
+            ("network", "st-clip-vit-b-32"),
+        ),
+        **_SHARED,
+    ),
+)
+
+
+class Sbert(Embedder):
+    """Both sides, run by OpenVINO and converted at the first start.
+
+    Raises:
+        NotReady: a token is missing, or a cache cannot be written.
+        Unreachable: the weights are not here and the hub does not give them.
+        Damaged: the files are not those of the declared model.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        [(repo, revision, files)] = _towers(spec)
+        folder, towers = pretrained.fetch(spec), hub.download(repo, revision, dict(files))[0]
+        pretrained.configured(towers / PART, "clip")
+        self._how = processor.read_processor(towers / PART)
+        if self._how.way != "middle":
+            raise Damaged(f"{towers} does not cut the middle out of pictures; load it again")
+        side = self._how.side
+        images = Recipe(
+            f"{spec.param('network')}-image",
+            revision,
+            str(self._how),
+            (("uint8", (-1, side, side, 3)),),
+            partial(_image_tower, repo, towers, files, self._how),
+        )
+        self._image_net = open_network(images, spec.precision)
+        own = spec.param("beside") is None
+        self._tokens, settings = (_clip_tokens if own else _free_tokens)(spec, folder)
+        length = CONTEXT if own else -1
+        texts = Recipe(
+            f"{spec.name}-text",
+            spec.revision,
+            f"tokens {settings}",
+            (("int64", (-1, length)), ("int64", (-1, length))),
+            partial(_text_tower, spec.param("repo"), folder, spec.param("files")),
+            usual=0 if own else STEP,
+        )
+        self._text_net: Network = open_network(texts, spec.precision)
+        self._free = not own
+
+    def _images(self, batch: Sequence[Image]) -> Vectors:
+        if not batch:
+            return np.empty((0, self.spec.dim), dtype=np.float32)
+        return self._image_net(squares(batch, self._how))[0]
+
+    def _texts(self, batch: Sequence[str]) -> Vectors:
+        if not batch:
+            return np.empty((0, self.spec.dim), dtype=np.float32)
+        return self._text_net(*self._tokens(batch))[0]
+
+    def way(self, text: str | None) -> str:
+        """Texts of one rounded length run alike; another length is slow the first time."""
+        if text is None or not self._free:
+            return super().way(text)
+        return f"{self._tokens([text])[0].shape[1]} tokens"
+
+
+def _towers(spec: Spec) -> Sequence[tuple[str, str, Files]]:
+    """Where the picture tower is: a repository, its commit, its files with their hashes."""
+    own = (spec.param("repo"), spec.revision, spec.param("files"))
+    return list(spec.param("beside", (own,)))
+
+
+def _clip_tokens(spec: Spec, folder: Path) -> tuple[Tokens, dict[str, Any]]:
+    settings = {"padding": "max_length", "truncation": True, "max_length": CONTEXT}
+    return pretrained.tokens(spec, folder / PART, settings), settings
+
+
+def _free_tokens(spec: Spec, folder: Path) -> tuple[Tokens, dict[str, Any]]:
+    try:
+        most = int(json.loads((folder / LIMITS).read_text("utf-8"))["max_seq_length"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{folder / LIMITS} cannot be read ({error}); load it again") from error
+    settings = {"padding": True, "truncation": True, "max_length": most}
+    settings["pad_to_multiple_of"] = STEP
+    return pretrained.tokens(spec, folder, settings), settings
+
+
+def _loaded(repo: str, folder: Path, files: Files, part: str) -> Any:
+    """The library's model, every number of it from safetensors."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    for file, wanted in files:
+        hub.verify(folder / file, wanted, repo)
+    pretrained.model(folder / part)  # the library itself would make up what is lacking
+    how = {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": "eager"}
+    try:
+        return SentenceTransformer(
+            str(folder),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs=how,
+        ).eval()
+    except Exception as error:  # every library below it raises its own
+        raise pretrained.unreadable(folder, error) from error
+
+
+def _image_tower(repo: str, folder: Path, files: Files, how: processor.Processor) -> nn.Module:
+    import torch
+
+    held = _loaded(repo, folder, files, PART)
+
+    class Tower(torch.nn.Module):
+        mean: torch.Tensor
+        deviation: torch.Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.held = held
+            for name, values in (("mean", how.mean), ("deviation", how.deviation)):
+                self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
+
+        def forward(self, pixels: torch.Tensor) -> Any:
+            shares = pixels.permute(0, 3, 1, 2).float() / 255
+            shown = (shares - self.mean) / self.deviation
+            return self.held({"pixel_values": shown, "modality": "image"})["sentence_embedding"]
+
+    return Tower().eval()
+
+
+def _text_tower(repo: str, folder: Path, files: Files) -> nn.Module:
+    import torch
+
+    part = PART if (folder / PART).is_dir() else ""
+    held = _loaded(repo, folder, files, part)
+
+    class Tower(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.held = held
+
+        def forward(self, numbers: torch.Tensor, mask: torch.Tensor) -> Any:
+            read = {"input_ids": numbers, "attention_mask": mask, "modality": "text"}
+            return self.held(read)["sentence_embedding"]
+
+    return Tower().eval()
