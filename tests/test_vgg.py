@@ -80,17 +80,17 @@ def own(folder: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> vgg.Vgg:
 
 
 def test_vectors_are_timms(folder: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    embedder = own(folder, monkeypatch, cache)
+    embedder, pictures = own(folder, monkeypatch, cache), tiny.pictures()[:3]
     model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     config = timm.data.resolve_model_data_config(model)
     cut = timm.data.create_transform(**config, is_training=False)
     with torch.no_grad():
-        shown = torch.stack([cut(each) for each in tiny.pictures()])
+        shown = torch.stack([cut(each) for each in pictures])
         seen = model.forward_features(shown)
         expected = tiny.normal(model.forward_head(seen, pre_logits=True)).numpy()
-    np.testing.assert_allclose(embedder.images(tiny.pictures()), expected, atol=1e-4)
-    np.testing.assert_allclose(embedder.reference(tiny.pictures()), expected, atol=1e-4)
-    np.testing.assert_allclose(embedder.images(tiny.pictures()[:1]), expected[:1], atol=1e-4)
+    np.testing.assert_allclose(embedder.images(pictures), expected, atol=1e-4)
+    np.testing.assert_allclose(embedder.reference(pictures), expected, atol=1e-4)
+    np.testing.assert_allclose(embedder.images(pictures[:1]), expected[:1], atol=1e-4)
     assert np.abs(expected[0] - expected[1]).max() > 0.001
     assert embedder.images([]).shape == (0, 4096)
 

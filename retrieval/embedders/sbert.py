@@ -21,7 +21,7 @@ from retrieval.embedders import pretrained, processor
 from retrieval.embedders.base import Embedder
 from retrieval.embedders.pixels import squares
 from retrieval.embedders.pretrained import CONFIG, WEIGHTS
-from retrieval.embedders.text_tokens import FILE, Tokens
+from retrieval.embedders.text_tokens import FILE
 from retrieval.errors import Damaged
 from retrieval.runtime.network import Network, open_network
 from retrieval.runtime.recipe import Recipe
@@ -40,6 +40,7 @@ STEP = 16
 """Tokens by which lengths of the multilingual texts are rounded up, so that few are ever new."""
 CONTEXT = 77
 """Tokens of every text that CLIP itself reads."""
+CLIPS = {"padding": "max_length", "truncation": True, "max_length": CONTEXT}
 
 _OPENAI = Licence("MIT", "yes", "https://github.com/openai/CLIP/blob/main/LICENSE")
 _B32, _MULTI = "sentence-transformers/clip-ViT-B-32", "clip-ViT-B-32-multilingual-v1"
@@ -150,34 +151,23 @@ class Sbert(Embedder):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        [(repo, revision, files)] = _towers(spec)
-        folder, towers = pretrained.fetch(spec), hub.download(repo, revision, dict(files))[0]
-        pretrained.configured(towers / PART, "clip")
-        self._how = processor.read_processor(towers / PART)
-        if self._how.way != "middle":
-            raise Damaged(f"{towers} does not cut the middle out of pictures; load it again")
-        side = self._how.side
-        images = Recipe(
-            f"{spec.param('network')}-image",
-            revision,
-            str(self._how),
-            (("uint8", (-1, side, side, 3)),),
-            partial(_image_tower, repo, towers, files, self._how),
-        )
-        self._image_net = open_network(images, spec.precision)
-        own = spec.param("beside") is None
-        self._tokens, settings = (_clip_tokens if own else _free_tokens)(spec, folder)
-        length = CONTEXT if own else -1
+        folder = pretrained.fetch(spec)
+        self._how, images = _picture_side(spec)
+        self._free = spec.param("beside") is not None
+        settings = _settings(folder) if self._free else CLIPS
+        part = "" if self._free else PART
+        self._tokens = pretrained.tokens(spec, folder / part, settings)
+        length = -1 if self._free else CONTEXT
         texts = Recipe(
             f"{spec.name}-text",
             spec.revision,
             f"tokens {settings}",
             (("int64", (-1, length)), ("int64", (-1, length))),
-            partial(_text_tower, spec.param("repo"), folder, spec.param("files")),
-            usual=0 if own else STEP,
+            partial(_text_tower, spec.param("repo"), folder, spec.param("files"), part),
+            usual=STEP if self._free else 0,
         )
+        self._image_net: Network = open_network(images, spec.precision)
         self._text_net: Network = open_network(texts, spec.precision)
-        self._free = not own
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
@@ -196,25 +186,27 @@ class Sbert(Embedder):
         return f"{self._tokens([text])[0].shape[1]} tokens"
 
 
-def _towers(spec: Spec) -> Sequence[tuple[str, str, Files]]:
-    """Where the picture tower is: a repository, its commit, its files with their hashes."""
+def _picture_side(spec: Spec) -> tuple[processor.Processor, Recipe]:
+    """How pictures are cut, and their network; another repository's where the spec names one."""
     own = (spec.param("repo"), spec.revision, spec.param("files"))
-    return list(spec.param("beside", (own,)))
+    [(repo, revision, files)] = spec.param("beside", (own,))
+    folder = hub.download(repo, revision, dict(files))[0]
+    pretrained.configured(folder / PART, "clip")
+    how = processor.read_processor(folder / PART)
+    if how.way != "middle":
+        raise Damaged(f"{folder} does not cut the middle out of pictures; load it again")
+    inputs = (("uint8", (-1, how.side, how.side, 3)),)
+    make = partial(_image_tower, repo, folder, files, how)
+    return how, Recipe(f"{spec.param('network')}-image", revision, str(how), inputs, make)
 
 
-def _clip_tokens(spec: Spec, folder: Path) -> tuple[Tokens, dict[str, Any]]:
-    settings = {"padding": "max_length", "truncation": True, "max_length": CONTEXT}
-    return pretrained.tokens(spec, folder / PART, settings), settings
-
-
-def _free_tokens(spec: Spec, folder: Path) -> tuple[Tokens, dict[str, Any]]:
+def _settings(folder: Path) -> dict[str, Any]:
+    """How the multilingual side's tokenizer is called: its own limit, lengths rounded up."""
     try:
         most = int(json.loads((folder / LIMITS).read_text("utf-8"))["max_seq_length"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{folder / LIMITS} cannot be read ({error}); load it again") from error
-    settings = {"padding": True, "truncation": True, "max_length": most}
-    settings["pad_to_multiple_of"] = STEP
-    return pretrained.tokens(spec, folder, settings), settings
+    return {"padding": True, "truncation": True, "max_length": most, "pad_to_multiple_of": STEP}
 
 
 def _loaded(repo: str, folder: Path, files: Files, part: str) -> Any:
@@ -261,10 +253,9 @@ def _image_tower(repo: str, folder: Path, files: Files, how: processor.Processor
     return Tower().eval()
 
 
-def _text_tower(repo: str, folder: Path, files: Files) -> nn.Module:
+def _text_tower(repo: str, folder: Path, files: Files, part: str) -> nn.Module:
     import torch
 
-    part = PART if (folder / PART).is_dir() else ""
     held = _loaded(repo, folder, files, part)
 
     class Tower(torch.nn.Module):
