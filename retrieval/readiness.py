@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -30,7 +31,17 @@ def state(spec: Spec, public: bool = False) -> State:
         found = _folder(spec, public)
     if found is None and spec.param("repo"):
         found = _hub(spec)
-    return found or READY
+    return found or _beside(spec) or READY
+
+
+def _beside(spec: Spec) -> State | None:
+    """The same of other repositories that it reads from."""
+    for repo, revision, files in spec.param("beside", ()):
+        other = replace(spec, revision=revision, params=(("repo", repo), ("files", files)))
+        found = _hub(other)
+        if found is not None:
+            return found
+    return None
 
 
 def _library(spec: Spec) -> State | None:
@@ -68,12 +79,8 @@ def _folder(spec: Spec, public: bool) -> State | None:
 
 
 def _hub(spec: Spec) -> State | None:
-    own = (str(spec.param("repo")), spec.revision, spec.param("files"))
-    wanted = [(*own[:2], [name for name, _ in own[2]])]
-    wanted += [
-        (repo, sha, [name for name, _ in more]) for repo, sha, more in spec.param("beside", ())
-    ]
-    if all(hub.cached(*each) is not None for each in wanted):
+    repo, files = str(spec.param("repo")), [name for name, _ in spec.param("files")]
+    if hub.cached(repo, spec.revision, files) is not None:
         return None
     size = hub.sized(spec.bytes)
     if spec.gated and not hub.token():
