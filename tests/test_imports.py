@@ -21,7 +21,8 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 @pytest.mark.parametrize(
-    "heavy", ["torch", "faiss", "openvino", "gradio", "datasets", "open_clip", "transformers"]
+    "heavy",
+    ["torch", "faiss", "openvino", "gradio", "datasets", "open_clip", "transformers", "timm"],
 )
 def test_listing_imports_nothing_heavy(heavy: str, light: set[str]) -> None:
     assert heavy not in light

@@ -67,7 +67,6 @@ _L14_FILES = _clip("a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db02
 _MULTI_FILES = (
     *((name, "") for name in (*_PLAIN, CONFIG, LIMITS, FILE, "tokenizer_config.json")),
     ("special_tokens_map.json", ""),
-    ("vocab.txt", ""),
     ("1_Pooling/config.json", ""),
     ("2_Dense/config.json", ""),
     (
