@@ -122,8 +122,8 @@ def theirs(folder: Path, kind: str, pooling: str) -> Any:
     tiny.quiet()
     made = transformers.AutoModel.from_pretrained(str(folder)).eval()
     pil = BitImageProcessorPil(**SECOND)
-    cut = transformers.AutoImageProcessor.from_pretrained(str(folder))
-    cut = pil if kind.startswith("dinov2") else cut
+    loader: Any = transformers.AutoImageProcessor
+    cut = pil if kind.startswith("dinov2") else loader.from_pretrained(str(folder))
     shown = torch.cat([cut(each, return_tensors="pt")["pixel_values"] for each in tiny.pictures()])
     with torch.no_grad():
         out = made(pixel_values=shown)

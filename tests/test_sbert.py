@@ -224,7 +224,11 @@ def client(server: HubServer, tmp_path: Path, cache: Path) -> Iterator[HubClient
 def test_first_load_then_warm_without_network(
     server: HubServer, client: HubClient, tmp_path: Path, cache: Path
 ) -> None:
-    given = {"sha": TEXT_SHA, "repo": MULTI, "name": "st-clip-vit-b-32-multilingual"}
+    given: dict[str, Any] = {
+        "sha": TEXT_SHA,
+        "repo": MULTI,
+        "name": "st-clip-vit-b-32-multilingual",
+    }
     first = client.run(EMBED, **given)["answer"]
     assert (first["before"], first["after"]) == ("download", "ready")
     with HubClient(tmp_path, "http://127.0.0.1:9", cache) as other:
@@ -236,7 +240,7 @@ def test_first_load_then_warm_without_network(
         asked = f"import sys; answer = [each in sys.modules for each in {heavy}]"
         assert other.run(asked)["answer"] == [False] * 3
         # the towers came with it, so clip-ViT-B-32 itself is here too
-        clip = {"sha": SHA, "repo": CLIP, "name": "st-clip-vit-b-32"}
+        clip: dict[str, Any] = {"sha": SHA, "repo": CLIP, "name": "st-clip-vit-b-32"}
         same = other.run(EMBED, {"HF_HUB_OFFLINE": "1"}, **clip)["answer"]
         assert same["before"] == "ready"
         np.testing.assert_allclose(same["image"], first["image"], atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import timm
 import torch
 import torchvision  # type: ignore[import-untyped]
 from PIL import Image
@@ -25,6 +25,7 @@ from tests.hubclient import HubClient
 from tests.hubserver import HubServer, Trouble
 
 REPO, SHA = "lab/tiny-vgg", "a" * 40
+timm: Any = importlib.import_module("timm")
 EMBED = """
 from dataclasses import replace
 from PIL import Image
@@ -98,7 +99,7 @@ def test_vectors_are_timms(folder: Path, monkeypatch: pytest.MonkeyPatch, cache:
 def test_its_layer_is_torchvisions_fc7() -> None:
     """timm's two convolutions are torchvision's ``classifier[:5]``: fc6, fc7, rectified."""
     with torch.device("meta"):
-        theirs = torchvision.models.vgg16()
+        theirs: Any = torchvision.models.vgg16()
         ours = timm.create_model("vgg16")
     assert [tuple(each.shape) for each in theirs.features.parameters()] == [
         tuple(each.shape) for each in ours.features.parameters()
@@ -106,7 +107,7 @@ def test_its_layer_is_torchvisions_fc7() -> None:
     first, second = theirs.classifier[0], theirs.classifier[3]
     assert ours.pre_logits.fc1.weight.numel() == first.weight.numel()
     assert ours.pre_logits.fc2.weight.numel() == second.weight.numel()
-    small = timm.models.vgg.ConvMlp(4, 6, 7, drop_rate=0.0).eval()
+    small: Any = timm.models.vgg.ConvMlp(4, 6, 7, drop_rate=0.0).eval()
     fc6, fc7 = torch.nn.Linear(4 * 49, 6), torch.nn.Linear(6, 6)
     named = {"fc1": fc6, "fc2": fc7}
     for name, layer in named.items():  # as timm reads torchvision's own file

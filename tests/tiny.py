@@ -36,8 +36,9 @@ def normal(vectors: Any) -> Any:
 
 def quiet() -> None:
     """No bars in the tests' output."""
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    told: Any = transformers.utils.logging
+    told.disable_progress_bar()
+    told.set_verbosity_error()
 
 
 def save(folder: Path, model: Any, *others: Any, seed: int = 0) -> Path:

@@ -153,7 +153,7 @@ def _fixed(network: Any, side: int) -> Any:
     """DINOv2 with its positions resampled once, as the library does it at each call."""
     import torch
 
-    embeddings = getattr(network, "embeddings", None)
+    embeddings: Any = getattr(network, "embeddings", None)
     if hasattr(embeddings, "interpolate_pos_encoding"):
         count = (side // embeddings.patch_size) ** 2
         tokens = torch.zeros(1, count + 1, network.config.hidden_size)
