@@ -1,4 +1,4 @@
-"""``python -m retrieval list|build|search|compare|evaluate|knobs|sweep|replay|verify``."""
+"""``python -m retrieval list|build|search|compare|evaluate|calibrate|knobs|sweep|replay|verify``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from retrieval.types import Precision
 COMMANDS = {
     "list": "listing",
     "build": "build",
+    "calibrate": "calibrate",
     "search": "compare",
     "compare": "compare",
     "duplicates": "duplicates",

@@ -7,6 +7,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import cast
 
 from PIL import Image
@@ -146,12 +147,16 @@ class FakeLab:
         self.gallery = gallery or FakeGallery()
         self.catalog = FakeCatalog(self.gallery)
         self.public = public
+        self.data = self.cache = Path("nowhere")
         self.work = Work()
         self.held = threading.Event()
         self.held.set()
         self.broken: Exception | None = None
         self.open = 0
         self.asked: list[tuple[str, tuple[Panel, ...], Query, int]] = []
+
+    def spec(self, name: str) -> Spec:
+        return next(spec for spec in EMBEDDERS if spec.name == name)
 
     def states(self) -> dict[str, State]:
         return {"openclip-vit-b-32": State("unreachable", WAY_OUT)}

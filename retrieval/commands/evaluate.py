@@ -30,6 +30,11 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--embedder", action="append", help="default: all that are ready")
     command.add_argument("--language", action="append", help="ask in it too; all: in every one")
     command.add_argument("--panel", action="append", help="split its error: model's and index's")
+    command.add_argument(
+        "--pair", nargs="+", metavar="PANEL", help="test whether they differ; two or more"
+    )
+    command.add_argument("--by", choices=("label",), help="with --pair: rates of each label too")
+    command.add_argument("--csv", action="store_true", help="print CSV")
     command.add_argument("-k", type=int, default=10, help="pictures that a person looks at")
     command.set_defaults(run=run, show=show)
     return [command]
@@ -38,17 +43,24 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     """Evaluate what can do each task, or split the error of panels."""
     gallery = lab.gallery(options.gallery)
+    if options.pair:
+        from retrieval.commands.differences import pairs
+
+        return {**pairs(lab, gallery, options), "csv": options.csv}
     if options.panel:
-        return split(lab, gallery, options)
-    names = options.embedder or ready(lab)
-    found = [
-        plain(quality) for quality in measured(lab, gallery, names, options.language or [MINE])
-    ]
+        return {**split(lab, gallery, options), "csv": options.csv}
+    names, languages = options.embedder or ready(lab), options.language or [usual(gallery)]
+    found = [plain(quality) for quality in measured(lab, gallery, names, languages)]
     if not found:
         raise BadQuery(
             f"{gallery.name} has neither captions nor labels that these embedders can be asked by"
         )
-    return {"gallery": gallery.name, "revision": gallery.revision, "measured": found}
+    return {
+        "gallery": gallery.name,
+        "revision": gallery.revision,
+        "measured": found,
+        "csv": options.csv,
+    }
 
 
 def measured(
@@ -66,7 +78,7 @@ def split(lab: Lab, gallery: Gallery, options: argparse.Namespace) -> dict[str, 
     panels = [declared(lab, Panel.parse(text)) for text in options.panel]
     found = [
         lost(task, loss(lab, gallery, panel, task, options.k))
-        for task in tasks(gallery, options.language or [MINE])
+        for task in tasks(gallery, options.language or [usual(gallery)])
         for panel in panels
         if can(lab.spec(panel.embedder), task)
     ]
@@ -105,14 +117,25 @@ def tasks(gallery: Gallery, languages: list[str]) -> Iterator[Task]:
         yield by_label(gallery)
 
 
+def usual(gallery: Gallery) -> str:
+    """The language to ask in where none is named: English, else what most captions are in."""
+    known = languages(gallery)
+    return MINE if MINE in known or not known else known[0]
+
+
+def languages(gallery: Gallery) -> list[str]:
+    """The languages of a gallery's captions, the most first; none where that is not known."""
+    return list(gallery.languages()) if isinstance(gallery, ParquetGallery) else []
+
+
 def _languages(gallery: Gallery, wanted: list[str]) -> list[str]:
     if "all" not in wanted:
         return wanted
-    return list(gallery.languages()) if isinstance(gallery, ParquetGallery) else [MINE]
+    return languages(gallery) or [MINE]
 
 
 def _texts(gallery: Gallery, language: str) -> list[str]:
-    if isinstance(gallery, ParquetGallery):
+    if isinstance(gallery, ParquetGallery) and gallery.languages():
         return gallery.captions_in(language)
     if language != MINE:
         raise BadQuery(f"{gallery.name} has captions in one language; leave out --language")
@@ -130,7 +153,15 @@ def plain(quality: Quality) -> dict[str, Any]:
 
 
 def show(answer: dict[str, Any]) -> str:
-    """A table a task."""
+    """A table a task, or CSV."""
+    if answer["csv"]:
+        from retrieval.commands.differences import as_csv
+
+        return as_csv(answer)
+    if "pairs" in answer:
+        from retrieval.commands.differences import show as shown
+
+        return shown(answer)
     rows = answer.get("measured") or answer["split"]
     row = _row if "measured" in answer else _split
     named = dict.fromkeys(each["task"] for each in rows)

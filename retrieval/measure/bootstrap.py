@@ -42,3 +42,13 @@ def paired(one: Floats, other: Floats, seed: int = 0) -> tuple[float, float, flo
     difference = (one - other)[:, None]
     low, high = interval(difference, seed)
     return float(difference.mean()), float(low[0]), float(high[0])
+
+
+def wilson(hits: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927); from 0 to 1 where nothing was counted."""
+    if not count:
+        return 0.0, 1.0
+    z2 = 1.959963984540054**2
+    share, middle = hits / count, (hits + z2 / 2) / (count + z2)
+    half = (z2 * (share * (1 - share) * count + z2 / 4)) ** 0.5 / (count + z2)
+    return max(0.0, middle - half), min(1.0, middle + half)

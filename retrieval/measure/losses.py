@@ -13,6 +13,7 @@ from retrieval.indexes.base import Index
 from retrieval.lab import Lab
 from retrieval.lane import LANE
 from retrieval.measure import bootstrap
+from retrieval.measure.metrics import CUT, shown
 from retrieval.measure.quality import Task, queries
 from retrieval.panel import Panel
 from retrieval.runtime import threads
@@ -22,7 +23,8 @@ from retrieval.types import Rows, Vectors
 CHUNK = 256
 """Queries that are searched in one call."""
 Floats = NDArray[np.float64]
-Part = tuple[Floats, Floats]
+Part = tuple[Floats, Floats, Floats]
+"""(c,) by exact search, (c,) by the index, (c, 6) metrics of what the index shows."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Loss:
         k: among how many a right picture counts as found.
         exact: (q,) share of queries with a right picture among the first k, by exact search.
         found: (q,) the same by the panel's index.
+        values: (q, 6) metrics of what the panel shows, in the order of ``metrics.SHOWN``.
     """
 
     panel: Panel
     k: int
     exact: Floats
     found: Floats
+    values: Floats
 
     @property
     def model(self) -> float:
@@ -81,6 +85,8 @@ def parts(
 ) -> Iterator[Part]:
     """Whether queries are answered, ``CHUNK`` at a time: by exact search, and by the panel.
 
+    The panel's metrics come of the same search.
+
     Args:
         lab: what is loaded.
         gallery: whose rows.
@@ -98,31 +104,45 @@ def parts(
     for at in range(first, len(task.rows), CHUNK):
         part = slice(at, at + CHUNK)
         asked = queries(lab, gallery, panel.embedder, task, part)
-        yield _right(exact, {}, asked, task, part, k), _right(built, tuned, asked, task, part, k)
+        truth = _gains(exact, {}, asked, task, part, k)
+        gains = _gains(built, tuned, asked, task, part, k)
+        yield _any(truth), _any(gains), shown(gains[:, :CUT], _wanted(task, task.rows[part]))
 
 
 def whole(panel: Panel, k: int, given: Sequence[Part]) -> Loss:
     """What all parts of a task make up."""
-    exact, found = zip(*given, strict=True)
-    return Loss(panel, k, np.concatenate(exact), np.concatenate(found))
+    exact, found, values = (np.concatenate(each) for each in zip(*given, strict=True))
+    return Loss(panel, k, exact, found, values)
 
 
-def _right(
+def _gains(
     index: Index, knobs: dict[str, int], asked: Vectors, task: Task, part: slice, k: int
-) -> Floats:
-    """Whether each query of a part has a right picture among its first k, (c,)."""
+) -> NDArray[np.bool_]:
+    """Whether each of the k rows that a query of a part is shown is right, (c, k)."""
     alone = task.texts is None  # a picture is no answer to itself
     with LANE, threads.every_core():
         index.tune(**knobs)
         rows, _ = index.search(asked, k + 1 if alone else k)
-    return _answered(rows, task, task.rows[part], alone, k).astype(np.float64)
+    return _right(rows, task, task.rows[part], alone, k)
 
 
-def _answered(rows: Rows, task: Task, own: Rows, alone: bool, k: int) -> NDArray[np.bool_]:
-    """Whether any of the first k (q, k) rows that count is of its query's group, (q,)."""
+def _right(rows: Rows, task: Task, own: Rows, alone: bool, k: int) -> NDArray[np.bool_]:
+    """Whether each of the first k (q, k) rows that count is of its query's group."""
     counts = rows >= 0
     if alone:
         counts &= rows != own[:, None]
-        counts &= counts.cumsum(axis=1) <= k
+        order = np.argsort(~counts, axis=1, kind="stable")[:, :k]  # what counts moves up
+        rows, counts = (np.take_along_axis(each, order, axis=1) for each in (rows, counts))
     same = task.groups[rows] == task.groups[own][:, None]
-    return np.asarray((same & counts).any(axis=1))
+    return np.asarray(same & counts)
+
+
+def _any(gains: NDArray[np.bool_]) -> Floats:
+    return gains.any(axis=1).astype(np.float64)
+
+
+def _wanted(task: Task, own: Rows) -> Rows:
+    """How many rows answer each query, (c,)."""
+    known = task.groups[task.groups >= 0]
+    wanted = np.bincount(known)[task.groups[own]]
+    return np.asarray(wanted - (task.texts is None), np.int64)

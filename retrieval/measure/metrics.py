@@ -14,6 +14,8 @@ from retrieval.indexes.topk import best
 
 NAMES = ("R@1", "R@5", "R@10", "MRR", "mAP@10", "nDCG@10")
 """Columns of what ``per_query`` gives."""
+SHOWN = ("R@1", "R@5", "R@10", "MRR@10", "mAP@10", "nDCG@10")
+"""Columns of what ``shown`` gives."""
 CUT = 10
 Floats = NDArray[np.float64]
 
@@ -40,6 +42,24 @@ def per_query(scores: NDArray[np.float32], relevant: NDArray[np.bool_]) -> Float
     return np.column_stack(
         [*columns, 1 / _first(scores, relevant), _precision(gains, wanted), _ndcg(gains, wanted)]
     ).astype(np.float64)
+
+
+def shown(gains: NDArray[np.bool_], wanted: NDArray[np.int64]) -> Floats:
+    """Every metric of what is shown alone: the first right row counts only if it is among it.
+
+    Args:
+        gains: (q, k) whether each row that is shown is right, best first, k at most ``CUT``.
+        wanted: (q,) how many rows are right, 1 or more; queries of none come to 0.
+
+    Returns:
+        (q, 6) in the order of ``SHOWN``.
+    """
+    right, able = gains.astype(np.float64), np.maximum(wanted, 1)
+    hits = [gains[:, :k].any(axis=1) for k in (1, 5, 10)]
+    first = (right / np.arange(1, gains.shape[1] + 1)).max(axis=1, initial=0.0)
+    return np.column_stack([*hits, first, _precision(right, able), _ndcg(right, able)]).astype(
+        np.float64
+    )
 
 
 def _first(scores: NDArray[np.float32], relevant: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -18,6 +18,8 @@ from retrieval.types import Metric, Rows, Vectors
 CHUNK = 256
 """Queries that are ranked at a time."""
 Floats = NDArray[np.float64]
+Ranked = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""(c, n) scores as they are shown, -inf for a row that is left out; (c, n) which are right."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,31 @@ def parts(
     Raises:
         LabError: the embedder cannot read the queries, or is not ready.
     """
+    for scores, relevant in ranked(lab, gallery, embedder, task, first):
+        yield per_query(scores, relevant)
+
+
+def ranked(
+    lab: Lab, gallery: Gallery, embedder: str, task: Task, first: int = 0
+) -> Iterator[Ranked]:
+    """What ``parts`` measures: every row's score for each query, and which rows answer it.
+
+    Args:
+        lab: what is loaded.
+        gallery: whose rows.
+        embedder: its name.
+        task: the queries.
+        first: the query to begin with.
+
+    Raises:
+        LabError: the embedder cannot read the queries, or is not ready.
+    """
     metric, alone = lab.spec(embedder).metric, task.texts is None
     comparable = _floats(lab.vectors(gallery, embedder), metric)
     for at in range(first, len(task.rows), CHUNK):
         part = slice(at, at + CHUNK)
         asked = _floats(queries(lab, gallery, embedder, task, part), metric)
-        yield _chunk(asked, comparable, task, task.rows[part], alone)
+        yield _chunk(asked, comparable, task, task.rows[part], alone, metric)
 
 
 def whole(embedder: str, task: Task, values: Sequence[Floats]) -> Quality:
@@ -149,14 +170,21 @@ def queries(
 
 
 def _chunk(
-    queries: NDArray[np.float32], vectors: NDArray[np.float32], task: Task, rows: Rows, alone: bool
-) -> Floats:
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    task: Task,
+    rows: Rows,
+    alone: bool,
+    metric: Metric,
+) -> Ranked:
     scores = queries @ vectors.T
+    if metric is Metric.HAMMING:  # as they are shown: the share of equal bits
+        scores = (scores / np.float32(vectors.shape[1]) + 1) / 2
     relevant = task.groups[rows][:, None] == task.groups[None, :]
     if alone:  # a picture is no answer to itself
         own = np.arange(len(rows)), rows
         scores[own], relevant[own] = -np.inf, False
-    return per_query(scores, relevant)
+    return scores, relevant
 
 
 def _floats(vectors: Vectors, metric: Metric) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ LENGTH = 16_000
 """Characters of an address that are read."""
 FIELDS = 100
 """Parts of an address that are read."""
-NAMES = ("gallery", "q", "row", "crop", "k", "panel", "missed")
+NAMES = ("gallery", "q", "row", "crop", "k", "panel", "missed", "good")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Address:
         crop: left, top, right, bottom as shares of the picture.
         k: how many results.
         missed: whether the true neighbours that an index lost are shown.
+        good: the probability in per cent from which on a picture is a good match; 0 for all.
     """
 
     gallery: str
@@ -41,6 +42,7 @@ class Address:
     crop: tuple[float, float, float, float] | None = None
     k: int = 10
     missed: bool = False
+    good: int = 0
 
     @classmethod
     def parse(cls, text: object, start: Address) -> Address:
@@ -64,6 +66,7 @@ class Address:
             crop=_crop(crop[-1]) if crop else None,
             k=_count(parts["k"][-1]) if "k" in parts else start.k,
             missed=parts.get("missed", ["0"])[-1] == "1",
+            good=_percent(parts["good"][-1]) if "good" in parts else 0,
         )
 
     def __str__(self) -> str:
@@ -73,7 +76,8 @@ class Address:
         asked += [("crop", ",".join(f"{edge:.4g}" for edge in self.crop))] if self.crop else []
         panels = [("panel", str(panel)) for panel in self.panels]
         missed = [("missed", "1")] if self.missed else []
-        pairs = [("gallery", self.gallery), *asked, ("k", str(self.k)), *panels, *missed]
+        good = [("good", str(self.good))] if self.good else []
+        pairs = [("gallery", self.gallery), *asked, ("k", str(self.k)), *panels, *missed, *good]
         return "?" + urlencode(pairs)
 
     def query(self, image: bytes | None = None) -> Query:
@@ -125,6 +129,13 @@ def _count(text: str) -> int:
     value = _whole("k", text)
     if not 1 <= value <= MOST:
         raise BadQuery(f"k is {value:,}; the page shows from 1 to {MOST} results")
+    return value
+
+
+def _percent(text: str) -> int:
+    value = _whole("good", text)
+    if value > 100:
+        raise BadQuery(f"good is {value:,}; a probability is given in per cent, from 0 to 100")
     return value
 
 

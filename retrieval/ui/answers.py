@@ -20,6 +20,7 @@ from retrieval.query import Query
 from retrieval.types import Result
 from retrieval.ui.address import PANELS, Address
 from retrieval.ui.arrivals import batches
+from retrieval.ui.chances import Chances
 from retrieval.ui.examples import texts
 from retrieval.ui.figures import escape
 from retrieval.ui.kept import Kept
@@ -53,6 +54,7 @@ class Answers:
         self.menu = menu or Menu(lab, EMBEDDERS.specs(), INDEXES.specs())
         self.latest = Latest()
         self.kept = Kept(lab)
+        self.chances = Chances(lab)
 
     @property
     def start(self) -> Address:
@@ -153,7 +155,8 @@ class Drawing:
         under = chart(titles, self.results) + credit(self.gallery)
         results = [result for result in self.results if result]
         receipt = self.answers.kept.add(self.address, self.gallery, self.query, results)
-        above = over(self.address, self.gallery, self.results, self.asked, receipt)
+        sure = any(self._curve(result.position) for result in results)
+        above = over(self.address, self.gallery, self.results, self.asked, receipt, sure)
         return [above, *self._filled(panels), under]
 
     def _changed(self, position: int) -> Any:
@@ -209,7 +212,15 @@ class Drawing:
             first={hit.row: hit.rank for hit in first.hits} if position and first else None,
             sources=dict(zip(rows, self.gallery.sources(rows), strict=True)),
             version=version(self.gallery),
+            chances=self.answers.chances.of(
+                self.gallery, self.address.panels[position].embedder, self.query, hits
+            ),
         )
+
+    def _curve(self, position: int) -> bool:
+        """Whether a panel's scores are worth something that is known."""
+        embedder = self.address.panels[position].embedder
+        return self.answers.chances.curve(self.gallery, embedder, self.query) is not None
 
 
 @contextmanager

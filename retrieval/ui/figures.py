@@ -40,3 +40,10 @@ def size(nbytes: int) -> str:
 def seconds(value: float) -> str:
     """Seconds, or milliseconds below a tenth of one."""
     return f"{value:.1f} s" if value >= 0.0995 else ms(1000 * value)
+
+
+def percent(share: float) -> str:
+    """A probability in whole per cent; never 0 or 100 where it is neither."""
+    if 0 < share < 0.01:
+        return "&lt;1 %"
+    return "&gt;99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", " %")

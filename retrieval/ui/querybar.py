@@ -43,6 +43,7 @@ def over(
     results: Sequence[Result | None],
     asked: int,
     receipt: str,
+    sure: bool = False,
 ) -> str:
     """Examples, what was asked, what came out; it carries the address for the script.
 
@@ -52,6 +53,7 @@ def over(
         results: one a panel.
         asked: the page's own number of the query.
         receipt: by which the result's receipt is asked for.
+        sure: a panel shows probabilities, so that a threshold can be set.
     """
     return (
         f'<div class="over" data-address="{escape(str(address))}" data-asked="{asked}"'
@@ -59,7 +61,7 @@ def over(
         f' data-panels="{len(address.panels)}">'
         f"{_tries(gallery)}"
         f'<div class="said"><p class="verdict" role="status">{_verdict(address, gallery, results)}'
-        f"</p>{_switches(address, results, receipt)}</div></div>"
+        f"</p>{_switches(address, results, receipt, sure)}</div></div>"
     )
 
 
@@ -105,12 +107,20 @@ def _tries(gallery: Gallery) -> str:
     return f'<nav class="tries" aria-label="Examples"><span>Try</span>{texts}{pictures}</nav>'
 
 
-def _switches(address: Address, results: Sequence[Result | None], receipt: str) -> str:
+def _switches(address: Address, results: Sequence[Result | None], receipt: str, sure: bool) -> str:
     lost = sum(len(result.missed) for result in results if result)
     word = f"Show {lost} missed" if lost else "None missed"
     add = '<button type="button" data-add>+ Panel</button>' if len(address.panels) < PANELS else ""
+    good = (
+        '<label class="knob" title="Pictures less likely to be right than this are dimmed">Good'
+        f' from<input type="range" data-good min="0" max="100" step="1" value="{address.good}"'
+        f' aria-label="Least probability of a good match, in per cent"><output>{address.good}'
+        "</output>%</label>"
+        if sure
+        else ""
+    )
     return (
-        '<div class="switches"><label class="switch"><input type="checkbox" data-missed'
+        f'<div class="switches">{good}<label class="switch"><input type="checkbox" data-missed'
         f"{' checked' if address.missed else ''}{'' if lost else ' disabled'}>{word}</label>"
         f'<button type="button" id="knobs">Settings</button>'
         f'<button type="button" data-receipt="{escape(receipt)}" title="All that this result'

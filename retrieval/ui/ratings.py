@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from threading import Lock
 
-from retrieval.commands.evaluate import MINE, can, tasks
+from retrieval.commands.evaluate import can, tasks, usual
 from retrieval.errors import LabError
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
-from retrieval.measure import losses, quality
+from retrieval.measure import calibration, losses, quality
+from retrieval.measure.calibrations import Calibrations, key, kind
 from retrieval.measure.losses import Loss
+from retrieval.measure.metrics import per_query
 from retrieval.measure.quality import Floats, Quality, Task
 from retrieval.panel import Panel
 
@@ -35,14 +37,18 @@ class Rating:
         embedder: its name.
         panel: whose losses; none for an embedder's quality.
         parts: what was measured, ``CHUNK`` queries each.
+        pairs: of an embedder, the best scores of the same queries, for a fit.
         problem: why it cannot be measured.
+        unfit: why no probability can be fitted to its scores, or be kept.
     """
 
     task: Task
     embedder: str
     panel: Panel | None = None
     parts: list[Floats] = field(default_factory=list)
+    pairs: list[Floats] = field(default_factory=list)
     problem: str = ""
+    unfit: str = ""
 
     @property
     def done(self) -> int:
@@ -68,8 +74,8 @@ class Rating:
     def loss(self) -> Loss:
         """Of a panel, once finished."""
         assert self.panel is not None
-        pairs = [(part[:, 0], part[:, 1]) for part in self.parts]
-        return losses.whole(self.panel, K, pairs)
+        parts = [(part[:, 0], part[:, 1], part[:, 2:]) for part in self.parts]
+        return losses.whole(self.panel, K, parts)
 
     @cached_property
     def by_index(self) -> tuple[float, float, float]:
@@ -97,19 +103,25 @@ class Ratings:
 
     Args:
         lab: what is loaded.
+        fits: where fitted probabilities are kept.
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, fits: Calibrations) -> None:
         self.lab = lab
+        self.fits = fits
         self._kept: OrderedDict[tuple[str, ...], Rating] = OrderedDict()
         self._lock = Lock()
 
     def of(
-        self, gallery: Gallery, embedders: Sequence[str], panels: Sequence[Panel]
+        self,
+        gallery: Gallery,
+        embedders: Sequence[str],
+        panels: Sequence[Panel],
+        language: str = "",
     ) -> list[Rating]:
         """Every task by every embedder and panel that can do it, measured or not."""
         every = []
-        for task in asked(gallery):
+        for task in asked(gallery, language):
             names = [name for name in embedders if can(self.lab.spec(name), task)]
             every += [self._rating(gallery, task, name, None) for name in names]
             stacks = [each for each in panels if can(self.lab.spec(each.embedder), task)]
@@ -149,18 +161,34 @@ class Ratings:
         task, first = rating.task, rating.done
         try:
             if rating.panel is None:
-                for part in quality.parts(self.lab, gallery, rating.embedder, task, first):
-                    rating.parts.append(part)
+                for ranked in quality.ranked(self.lab, gallery, rating.embedder, task, first):
+                    rating.pairs.append(calibration.top(*ranked))
+                    rating.parts.append(per_query(*ranked))
+                    if rating.done == rating.total:
+                        self._fit(gallery, rating)
                     yield
             else:
-                for pair in losses.parts(self.lab, gallery, rating.panel, task, K, first):
-                    rating.parts.append(_columns(*pair))
+                for part in losses.parts(self.lab, gallery, rating.panel, task, K, first):
+                    rating.parts.append(_columns(*part))
                     yield
         except LabError as error:
             rating.problem = str(error)
         except Exception:  # a model's or an engine's own failure costs its own rating alone
             LOG.exception("the quality of %s failed", rating.panel or rating.embedder)
             rating.problem = "it failed; the server's log has the details"
+
+    def _fit(self, gallery: Gallery, rating: Rating) -> None:
+        """Keep what the scores are worth, where the search can use it."""
+        wanted = kind(rating.task)
+        if wanted is None:
+            return
+        try:
+            made = calibration.of(rating.task, rating.pairs)
+            self.fits.save(key(gallery, self.lab.spec(rating.embedder), wanted), made)
+        except LabError as error:
+            rating.unfit = str(error)
+        finally:
+            rating.pairs.clear()
 
     def _rating(self, gallery: Gallery, task: Task, embedder: str, panel: Panel | None) -> Rating:
         key = (gallery.name, gallery.revision, gallery.words, task.name, embedder, str(panel or ""))
@@ -174,13 +202,13 @@ class Ratings:
             return found
 
 
-@lru_cache(maxsize=8)
-def asked(gallery: Gallery) -> tuple[Task, ...]:
-    """What can be asked of a gallery; nothing where it has no words."""
-    return tuple(tasks(gallery, [MINE]))
+@lru_cache(maxsize=16)
+def asked(gallery: Gallery, language: str = "") -> tuple[Task, ...]:
+    """What can be asked of a gallery in a language; nothing where it has no words."""
+    return tuple(tasks(gallery, [language or usual(gallery)]))
 
 
-def _columns(exact: Floats, found: Floats) -> Floats:
+def _columns(*columns: Floats) -> Floats:
     import numpy as np
 
-    return np.column_stack([exact, found])
+    return np.column_stack(columns)

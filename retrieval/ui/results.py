@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from retrieval.types import Hit, Result
-from retrieval.ui.figures import escape
+from retrieval.ui.figures import escape, percent
 from retrieval.ui.thumbs import thumb
+
+SURE = "fitted probability that a picture with this score is a right one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Shown:
         first: rank by row in the first panel; none in the first panel itself.
         sources: where a picture comes from, by row.
         version: of the gallery's rows, for the pictures' addresses.
+        chances: the fitted probability of a right picture by row; empty where none is fitted.
     """
 
     gallery: str
@@ -27,13 +30,15 @@ class Shown:
     first: Mapping[int, int] | None
     sources: Mapping[int, str]
     version: str = ""
+    chances: Mapping[int, float] = field(default_factory=dict)
 
 
 def grid(result: Result, shown: Shown) -> str:
     """Tiles of the hits, best first, then those that the index missed."""
     tiles = [_tile(hit, shown, _change(hit, shown.first)) for hit in result.hits]
     lost = [_tile(hit, shown, _lost(hit), " lost") for hit in result.missed]
-    return f'<ol class="grid">{"".join(tiles)}{"".join(lost)}</ol>'
+    none = '<p class="note" data-none role="status" hidden></p>' if shown.chances else ""
+    return f'{none}<ol class="grid">{"".join(tiles)}{"".join(lost)}</ol>'
 
 
 def skeleton(count: int) -> str:
@@ -44,13 +49,16 @@ def skeleton(count: int) -> str:
 def _tile(hit: Hit, shown: Shown, change: str, kind: str = "") -> str:
     caption = escape(hit.caption or f"picture {hit.row}")
     source = escape(thumb(shown.gallery, hit.row, shown.version))
+    chance = shown.chances.get(hit.row)
+    sure = "" if chance is None else f' data-chance="{chance:.4f}"'
+    said = "" if chance is None else f' · <b title="{SURE}">{percent(chance)}</b>'
     return (
-        f'<li class="tile{kind}"><button type="button" data-row="{hit.row}" data-rank="{hit.rank}"'
+        f'<li class="tile{kind}"{sure}><button type="button" data-row="{hit.row}" data-rank="{hit.rank}"'
         f' data-score="{hit.score:.3f}" data-label="{escape(hit.label)}"'
         f' data-source="{escape(shown.sources.get(hit.row, ""))}">'
         f'<img src="{source}" alt="{caption}" width="160" height="160" decoding="async">'
         f'<span class="rank">{hit.rank}</span>{change if kind else ""}</button>'
-        f"<p><span>{caption}</span><small>{hit.score:.2f}</small>{'' if kind else change}</p></li>"
+        f"<p><span>{caption}</span><small>{hit.score:.2f}{said}</small>{'' if kind else change}</p></li>"
     )
 
 

@@ -8,7 +8,7 @@ const on = (target, names, run) =>
 const [text, gallery, k, chip, say] = ["text", "gallery", "k", "chip", "say"].map((id) => find(`#${id}`, element));
 // asked: number of the latest query; sent: of the one that the server has, none where it has
 // answered; timer, stopping: it will be, it was told to give way; panels: what the user wants, ahead of what is drawn
-const state = { asked: 0, sent: 0, since: 0, stopping: false, timer: 0, panels: [], row: null, file: null, url: "", crop: null };
+const state = { asked: 0, sent: 0, since: 0, stopping: false, timer: 0, panels: [], row: null, file: null, url: "", crop: null, good: 0 };
 const SLOW = 400; // milliseconds after which a query gives way to the next
 
 // --- the address ---------------------------------------------------------------------------
@@ -20,6 +20,7 @@ function address() {
   params.set("k", k.value);
   state.panels.forEach((panel) => params.append("panel", panel));
   if (document.body.classList.contains("missed")) params.set("missed", "1");
+  if (state.good) params.set("good", state.good);
   return `?${params}`;
 }
 
@@ -54,6 +55,20 @@ function drawn() {
   if (Number(over.dataset.asked) === state.asked) fresh(over);
   all(".panel").forEach((panel, at) => wanted(panel, state.panels[at]));
   folds();
+  match();
+}
+
+/** Dim what is less likely to be right than the user wants, and say where nothing is left. */
+function match() {
+  all("[data-good]").forEach((each) => set(each, state.good));
+  all(".panel:has([data-chance])").forEach((panel) => {
+    const tiles = all(".tile[data-chance]", panel);
+    tiles.forEach((each) => each.classList.toggle("weak", 100 * each.dataset.chance < state.good));
+    const best = Math.max(...tiles.map((each) => 100 * each.dataset.chance));
+    const none = find("[data-none]", panel);
+    none.hidden = best >= state.good;
+    none.textContent = none.hidden ? "" : `No good match: the likeliest is right with ${best < 1 ? "less than 1" : Math.round(best)} %, ${state.good} % are wanted.`;
+  });
 }
 
 function folds() {
@@ -73,6 +88,9 @@ function fresh(over) {
   if (state.asked === 0) document.body.classList.toggle("missed", params.get("missed") === "1");
   if (document.body.classList.contains("missed")) params.set("missed", "1");
   else params.delete("missed");
+  if (state.asked === 0) state.good = Number(params.get("good") ?? 0);
+  if (state.good) params.set("good", state.good);
+  else params.delete("good");
   find("[data-missed]").checked = params.has("missed");
   document.body.dataset.panels = over.dataset.panels;
   remember(`?${params}`);
@@ -191,6 +209,11 @@ on(document, "change", ({ target }) => {
   }
 });
 on(document, "input", ({ target }) => {
+  if (target.matches("[data-good]")) {
+    state.good = label(target);
+    match();
+    return remember(address());
+  }
   if (!target.matches("[data-knob]")) return;
   turn(target);
   if (target.dataset.when === "query") ask();

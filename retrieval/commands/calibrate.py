@@ -1,0 +1,77 @@
+"""``calibrate``: the probability that a picture with a score is a right one, fitted and kept."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from retrieval.commands.build import ready
+from retrieval.commands.evaluate import can, tasks, usual
+from retrieval.commands.listing import table
+from retrieval.errors import BadQuery
+from retrieval.galleries.base import Gallery
+from retrieval.lab import Lab
+from retrieval.measure.calibration import Calibration
+from retrieval.measure.calibrations import calibrations, fitted, key, kind
+
+
+def add(commands: Any) -> list[argparse.ArgumentParser]:
+    """Add the command."""
+    command = commands.add_parser("calibrate", help="what a score is worth, fitted and kept")
+    command.add_argument("--gallery", default="stamps")
+    command.add_argument("--embedder", action="append", help="default: all that are ready")
+    command.set_defaults(run=run, show=show)
+    return [command]
+
+
+def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
+    """Fit what can be fitted, and keep it.
+
+    Raises:
+        BadQuery: nothing can.
+    """
+    gallery = lab.gallery(options.gallery)
+    found = [
+        {**asdict(fit), "embedder": name, "asked": wanted}
+        for name, wanted, fit in made(lab, gallery, options.embedder or ready(lab))
+    ]
+    if not found:
+        raise BadQuery(
+            f"{gallery.name} has neither captions nor labels that these embedders can be asked by"
+        )
+    return {"gallery": gallery.name, "revision": gallery.revision, "fits": found}
+
+
+def made(lab: Lab, gallery: Gallery, names: list[str]) -> Iterator[tuple[str, str, Calibration]]:
+    """Fit each embedder to each kind of query that it can be asked, and keep the fit."""
+    store = calibrations(lab)
+    for task in tasks(gallery, [usual(gallery)]):
+        wanted = kind(task)
+        for name in names if wanted else []:
+            spec = lab.spec(name)
+            if wanted and can(spec, task):
+                fit = fitted(lab, gallery, name, task)
+                store.save(key(gallery, spec, wanted), fit)
+                yield name, wanted, fit
+
+
+def show(answer: dict[str, Any]) -> str:
+    """What each fit is worth on queries that it has not seen."""
+    rows = [
+        {
+            "embedder": each["embedder"],
+            "asked with": each["asked"],
+            "calibration error": _interval(each["reliability"]["error"]),
+            "Brier": _interval(each["reliability"]["brier"]),
+            "Brier of the mean": f"{each['reliability']['base']:.3f}",
+            "highest": f"{each['curve']['chances'][-1]:.0%} from {each['curve']['scores'][-1]:.3f}",
+        }
+        for each in answer["fits"]
+    ]
+    return table(f"{answer['gallery']}: probability of a right picture, held out", rows)
+
+
+def _interval(value: list[float]) -> str:
+    return f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]"
