@@ -1,4 +1,4 @@
-"""``python -m retrieval list|build|search|compare|evaluate|calibrate|knobs|sweep|replay|verify``."""
+"""``python -m retrieval list|build|search|compare|evaluate|calibrate|votes|knobs|sweep|...``."""
 
 from __future__ import annotations
 

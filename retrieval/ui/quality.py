@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+from retrieval.commands.evaluate import languages, usual
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.panel import Panel
@@ -13,7 +14,9 @@ from retrieval.ui import fields
 from retrieval.ui.address import PANELS
 from retrieval.ui.answers import Answers
 from retrieval.ui.arrivals import batches
+from retrieval.ui.duels import duels
 from retrieval.ui.figures import escape
+from retrieval.ui.fits import fits
 from retrieval.ui.ratings import Progress, Rating, Ratings, asked
 from retrieval.ui.splits import splits
 from retrieval.ui.tables import rated
@@ -31,11 +34,13 @@ class Choice:
         gallery: whose pictures.
         panels: those of the search.
         ratings: each task by each embedder and panel.
+        language: that captions ask in.
     """
 
     gallery: Gallery
     panels: tuple[Panel, ...]
     ratings: list[Rating]
+    language: str
 
 
 class QualityTab:
@@ -49,7 +54,8 @@ class QualityTab:
         self.lab = answers.lab
         self.menu = answers.menu
         self.start = answers.start
-        self.ratings = Ratings(answers.lab)
+        self.fits = answers.chances.fits
+        self.ratings = Ratings(answers.lab, self.fits)
 
     def choice(self, given: object) -> Choice:
         """What was asked for, checked.
@@ -59,7 +65,8 @@ class QualityTab:
         """
         sent = fields.mapping(given)
         gallery = self.lab.gallery(fields.text(sent, "gallery", self.start.gallery))
-        if not asked(gallery):
+        language = fields.text(sent, "language") or usual(gallery)
+        if not asked(gallery, language):
             raise BadQuery(
                 f"{gallery.title} has neither captions nor labels to measure by; "
                 "choose another gallery"
@@ -69,7 +76,8 @@ class QualityTab:
         names = [
             spec.name for spec in self.menu.embedders if self.menu.state(spec.name).kind == "ready"
         ]
-        return Choice(gallery, tuple(panels), self.ratings.of(gallery, names, panels))
+        ratings = self.ratings.of(gallery, names, panels, language)
+        return Choice(gallery, tuple(panels), ratings, language)
 
     def draw(self, given: object) -> Pieces:
         """The whole tab, from what was measured in this process.
@@ -107,7 +115,7 @@ class QualityTab:
         yield {"head": self._head(choice), "say": said, **self.pieces(choice)}
 
     def pieces(self, choice: Choice) -> Pieces:
-        """The tables of each task, and the bars of what is lost where."""
+        """The tables of each task, what is lost where, which panels differ, what scores mean."""
         by_task: dict[str, list[Rating]] = {}
         for each in choice.ratings:
             by_task.setdefault(each.task.name, []).append(each)
@@ -118,7 +126,8 @@ class QualityTab:
                 )
                 for name, some in by_task.items()
             ),
-            "table": splits(by_task, self.menu),
+            "table": splits(by_task, self.menu) + duels(choice.gallery, by_task, self.menu),
+            "fits": fits(self.lab, self.fits, choice.gallery, choice.ratings, self.menu),
         }
 
     def _steps(self, choice: Choice, seconds: float) -> Iterator[Progress]:
@@ -135,7 +144,23 @@ class QualityTab:
         slices = f", {SLICE:g} s at a time" if self.lab.public and left else ""
         return (
             f'<p class="lead">How well each embedder finds what belongs together in '
-            f"{escape(choice.gallery.title)}. {what}{slices}.</p>"
+            f"{escape(choice.gallery.title)}. {what}{slices}.</p>{_languages(choice)}"
             f'<button type="button" class="primary" data-measure{off}>Measure here</button>'
             '<button type="button" class="plain" data-halt hidden>Stop</button>'
         )
+
+
+def _languages(choice: Choice) -> str:
+    """What captions may ask in, where there is a choice."""
+    known = languages(choice.gallery)
+    if len(known) < 2:
+        return ""
+    options = "".join(
+        f'<option value="{escape(each)}"{" selected" if each == choice.language else ""}>'
+        f"{escape(each)}</option>"
+        for each in sorted(known)
+    )
+    return (
+        '<label class="pick"><span>Captions in</span>'
+        f'<select class="field" data-language>{options}</select></label>'
+    )

@@ -53,12 +53,14 @@ def _tile(hit: Hit, shown: Shown, change: str, kind: str = "") -> str:
     sure = "" if chance is None else f' data-chance="{chance:.4f}"'
     said = "" if chance is None else f' · <b title="{SURE}">{percent(chance)}</b>'
     return (
-        f'<li class="tile{kind}"{sure}><button type="button" data-row="{hit.row}" data-rank="{hit.rank}"'
+        f'<li class="tile{kind}"{sure}><button type="button" data-row="{hit.row}"'
+        f' data-rank="{hit.rank}"'
         f' data-score="{hit.score:.3f}" data-label="{escape(hit.label)}"'
         f' data-source="{escape(shown.sources.get(hit.row, ""))}">'
         f'<img src="{source}" alt="{caption}" width="160" height="160" decoding="async">'
         f'<span class="rank">{hit.rank}</span>{change if kind else ""}</button>'
-        f"<p><span>{caption}</span><small>{hit.score:.2f}{said}</small>{'' if kind else change}</p></li>"
+        f"<p><span>{caption}</span><small>{hit.score:.2f}{said}</small>"
+        f"{'' if kind else change}</p></li>"
     )
 
 

@@ -93,11 +93,11 @@ def _worst(gallery: Gallery, rating: Rating, menu: Menu) -> str:
     found, task = rating.quality.values[:, NAMES.index("MRR")], rating.task
     places = np.argsort(found, kind="stable")[:WORST]
     items = "".join(
-        _asked(
+        asked(
             gallery,
             int(task.rows[at]),
             None if task.texts is None else task.texts[at],
-            round(1 / found[at]),
+            f"first right at rank {round(1 / found[at]):,}",
             rating.embedder,
         )
         for at in places
@@ -109,12 +109,21 @@ def _worst(gallery: Gallery, rating: Rating, menu: Menu) -> str:
     )
 
 
-def _asked(gallery: Gallery, row: int, text: str | None, rank: int, embedder: str) -> str:
+def asked(gallery: Gallery, row: int, text: str | None, said: str, embedder: str) -> str:
+    """A query as a button that asks it in the search.
+
+    Args:
+        gallery: whose rows.
+        row: that it belongs to.
+        text: its words; none where the row's picture is asked.
+        said: how it went.
+        embedder: that is to have a panel there.
+    """
     caption = text or gallery.caption(row) or f"picture {row}"
     by = f'data-text="{escape(text)}"' if text is not None else f'data-picture="{row}"'
     source = escape(thumb(gallery.name, row, version(gallery)))
     return (
         f'<li><button type="button" data-worst {by} data-embedder="{escape(embedder)}">'
         f'<img src="{source}" alt="" loading="lazy" width="72" height="72">'
-        f"<span>{escape(caption)}</span><small>first right at rank {rank:,}</small></button></li>"
+        f"<span>{escape(caption)}</span><small>{escape(said)}</small></button></li>"
     )

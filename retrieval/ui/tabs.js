@@ -4,14 +4,14 @@ const TABS = ["search", "tradeoffs", "quality", "duplicates"];
 const START = new URLSearchParams(location.search);
 // run: what aborts the measuring that goes on, by tab; asked: number of the latest drawing;
 // told: the setting whose figures are shown
-const views = { tab: "search", embedder: "", queries: "", target: 0.95, run: {}, asked: 0, told: null };
+const views = { tab: "search", embedder: "", queries: "", language: "", target: 0.95, run: {}, asked: 0, told: null };
 
 /** What the address holds of the tabs. */
 function view() {
   const use = paid.checked ? [["use", "commercial"]] : [];
   if (views.tab === "search") return use;
   if (views.tab === "duplicates") return [...use, ["tab", views.tab], ...twinsAddress()];
-  const choice = views.tab === "tradeoffs" ? ["embedder", "queries", "target"] : [];
+  const choice = { tradeoffs: ["embedder", "queries", "target"], quality: ["language"] }[views.tab] ?? [];
   return [...use, ["tab", views.tab], ...choice.filter((name) => views[name]).map((name) => [name, views[name]])];
 }
 
@@ -38,7 +38,7 @@ function open(tab, focus) {
 function request(tab) {
   const shared = { gallery: gallery.value };
   if (tab === "duplicates") return { ...shared, ...twinsRequest() };
-  if (tab === "quality") return { ...shared, panels: state.panels.slice(0, 4) };
+  if (tab === "quality") return { ...shared, panels: state.panels.slice(0, 4), language: views.language };
   const embedder = views.embedder || decodeURIComponent(state.panels[0]?.split("@")[0] ?? "");
   const width = Math.round(find(`#${tab}`, element).clientWidth);
   return { ...shared, embedder, queries: views.queries, target: views.target, width };
@@ -49,8 +49,8 @@ const post = (path, body, signal) =>
 
 function put(tab, pieces) {
   if (pieces.problem) part(tab, "say").textContent = sentence(pieces.problem);
-  for (const name of ["head", "say", "plot", "live", "tools", "table", "more"]) {
-    if (pieces[name] === undefined || !part(tab, name)) continue;
+  for (const name of Object.keys(pieces)) {
+    if (!part(tab, name)) continue;
     if (name === "say") part(tab, name).textContent = pieces[name];
     else keeping(part(tab, name), pieces[name]);
   }
@@ -66,6 +66,7 @@ function keeping(place, html) {
   place.innerHTML = html;
   all("details", place).forEach((each) => (each.open = opened.includes(find("summary", each).textContent)));
   if (name?.apply) find(`[data-apply="${CSS.escape(name.apply)}"]`, place)?.focus();
+  if (name?.language !== undefined) find("[data-language]", place)?.focus();
   if (name?.embedder !== undefined) find("select[data-embedder]", place)?.focus();
 }
 
@@ -82,7 +83,7 @@ async function draw(tab, only) {
   try {
     const pieces = await (await post(`tab/${tab}`, request(tab))).json();
     if (number !== views.asked) return;
-    if (pieces.problem) return put(tab, { head: "", plot: "", table: "", more: "", problem: pieces.problem });
+    if (pieces.problem) return put(tab, { head: "", plot: "", table: "", more: "", fits: "", problem: pieces.problem });
     find(`#${tab} .slide`, element)?.removeAttribute("hidden");
     if (only) ["head", "more"].forEach((name) => delete pieces[name]);
     else if (!views.run[tab]) pieces.say = "";
@@ -193,9 +194,11 @@ Object.assign(clicks, {
 on(document, "change", ({ target }) => {
   if (target.matches("select[data-embedder]")) views.embedder = target.value;
   else if (target.matches(".view [name=queries]")) views.queries = target.value;
+  else if (target.matches("[data-language]")) views.language = target.value;
   else return;
-  halt("tradeoffs");
-  draw("tradeoffs");
+  const { id } = target.closest(".view");
+  halt(id);
+  draw(id);
 });
 on(find("[data-target]", element), "input", ({ target }) => {
   views.target = label(target);
@@ -204,6 +207,7 @@ on(find("[data-target]", element), "input", ({ target }) => {
 on(paid, "change", () => (commercial(), find(".over") && remember(address())));
 on(gallery, "change", () => {
   Object.keys(views.run).forEach(halt);
+  views.language = ""; // another gallery's captions may be in others
   if (views.tab !== "search") draw(views.tab);
 });
 on(document, "keydown", (event) => {
@@ -243,6 +247,7 @@ on(matchMedia("(max-width: 760px)"), "change", () => views.tab === "tradeoffs" &
 // --- the address that was opened -----------------------------------------------------------------
 views.embedder = START.get("embedder") ?? "";
 views.queries = START.get("queries") ?? "";
+views.language = START.get("language") ?? "";
 const wantedRecall = Number(START.get("target"));
 if (wantedRecall >= 0.5 && wantedRecall <= 1) views.target = wantedRecall;
 set(find("[data-target]", element), views.target);

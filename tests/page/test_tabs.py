@@ -236,7 +236,7 @@ def test_quality_is_measured_and_its_worst_queries_are_asked(tab: Page, url: str
     expect(tab.locator("#quality .state")).to_contain_text("All measured", timeout=PATIENT)
     expect(tab.locator("#quality .chart")).to_contain_text("EfficientNet-Lite2 × Exact")
     expect(tab.locator("#quality .chart")).to_contain_text("index 0.000 [0.000, 0.000]")
-    expect(tab.locator("#quality .task").last.locator("td b")).to_have_count(6)
+    expect(tab.locator("#quality [data-piece=plot] .task").last.locator("td b")).to_have_count(6)
     tab.get_by_text("Worst queries of pHash").click()
     worst = tab.locator("#quality [data-worst][data-embedder=phash]").first
     row = worst.get_attribute("data-picture")

@@ -1,0 +1,162 @@
+"""Whether the search's panels differ: a test of each pair, by label, and where one is behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from retrieval.galleries.base import Gallery
+from retrieval.measure.metrics import SHOWN
+from retrieval.measure.pairs import FEW, Difference, Rate, apart, by_label, compared
+from retrieval.ui.figures import escape
+from retrieval.ui.menu import Menu
+from retrieval.ui.panel import LETTERS
+from retrieval.ui.ratings import K, Rating
+from retrieval.ui.tables import asked
+
+BY = ("R@1", "R@10", "MRR@10", "nDCG@10")
+"""Metrics that are shown; the command tells all."""
+NDCG = SHOWN.index("nDCG@10")
+WORST = 12
+"""Queries that are shown of each pair."""
+Panels = Mapping[str, Sequence[Rating]]
+
+
+def duels(gallery: Gallery, by_task: Panels, menu: Menu) -> str:
+    """Each pair of panels in each task that two of them have done; nothing where none has."""
+    letters = _letters(by_task)
+    tasks = {
+        name: tuple(each for each in some if each.panel and each.finished and not each.problem)
+        for name, some in by_task.items()
+    }
+    ready = {name: some for name, some in tasks.items() if len(some) > 1}
+    if not ready:
+        return ""
+    found = _compared(tuple(ready.items()))
+    drawn = "".join(
+        _task(gallery, name, some, [each for each in found if each.task == name], letters)
+        for name, some in ready.items()
+    )
+    legend = "".join(
+        f"<li><b>{letter}</b>{escape(_title(panel, menu))}</li>"
+        for panel, letter in letters.items()
+    )
+    count = len(found) // len(SHOWN)
+    return (
+        '<section class="task"><h2>Is the difference real?</h2>'
+        f'<ul class="legend">{legend}</ul><p class="hint">Each query is asked of both panels; the '
+        "mean difference has a 95 % interval, and p is of a permutation test, Holm-corrected for "
+        f"the {count} comparison{'s' if count > 1 else ''} here. Bold: p below 0.05.</p>"
+        f"{drawn}</section>"
+    )
+
+
+def _letters(by_task: Panels) -> dict[str, str]:
+    """The letter of each panel, as the search has it."""
+    panels = dict.fromkeys(
+        str(each.panel) for some in by_task.values() for each in some if each.panel
+    )
+    return dict(zip(panels, LETTERS, strict=False))
+
+
+def _title(panel: str, menu: Menu) -> str:
+    from retrieval.panel import Panel
+
+    parsed = Panel.parse(panel)
+    knobs = "".join(f", {name} {value}" for name, value in parsed.knobs)
+    return f"{menu.embedder(parsed.embedder).title} × {menu.index(parsed.index).title}{knobs}"
+
+
+@lru_cache(maxsize=64)
+def _compared(tasks: tuple[tuple[str, tuple[Rating, ...]], ...]) -> list[Difference]:
+    return compared(
+        [(name, [(str(each.panel), each.loss.values) for each in some]) for name, some in tasks]
+    )
+
+
+def _task(
+    gallery: Gallery,
+    name: str,
+    some: Sequence[Rating],
+    found: Sequence[Difference],
+    letters: Mapping[str, str],
+) -> str:
+    pairs = dict.fromkeys((each.one, each.other) for each in found)
+    rows = "".join(
+        _row(pair, [each for each in found if (each.one, each.other) == pair], letters)
+        for pair in pairs
+    )
+    head = "".join(f'<th scope="col">{metric}</th>' for metric in BY)
+    return (
+        f"<h3>{escape(name[:1].upper() + name[1:])}</h3>"
+        f'<table class="figures rated"><thead><tr><th scope="col">Less</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+        f'<div class="worsts">{_labels(gallery, some, letters)}'
+        f"{''.join(_behind(gallery, one, other, letters) for one in some for other in some)}</div>"
+    )
+
+
+def _row(pair: tuple[str, str], found: Sequence[Difference], letters: Mapping[str, str]) -> str:
+    cells = "".join(_cell(each) for each in found if each.metric in BY)
+    return f'<tr><th scope="row">{letters[pair[0]]} − {letters[pair[1]]}</th>{cells}</tr>'
+
+
+def _cell(each: Difference) -> str:
+    mean = f"{each.mean:+.3f}".replace("-", "−")
+    shown = f"<b>{mean}</b>" if each.sure else mean
+    ends = f"{each.low:+.3f} to {each.high:+.3f}".replace("-", "−")
+    p = "p &lt; 0.001" if each.holm < 0.001 else f"p {each.holm:.3f}"
+    return f'<td data-name="{each.metric}">{shown}<small>{ends}</small><small>{p}</small></td>'
+
+
+def _labels(gallery: Gallery, some: Sequence[Rating], letters: Mapping[str, str]) -> str:
+    labels = _of(gallery)
+    rates = by_label(labels, some[0].task, [each.loss.found > 0 for each in some])
+    if len(rates) < 2:
+        return ""
+    head = "".join(f'<th scope="col">{letters[str(each.panel)]} found</th>' for each in some)
+    rows = "".join(_rate(rate, [letters[str(each.panel)] for each in some]) for rate in rates)
+    return (
+        f'<details class="help"><summary>By label ({len(rates)})</summary>'
+        f'<p class="hint">Queries with a right picture among the first {K}, the labels with the '
+        f"most queries first. Below {FEW} queries a rate is little more than its counts.</p>"
+        f'<table class="figures rated"><thead><tr><th scope="col">Label</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></details>"
+    )
+
+
+def _rate(rate: Rate, names: Sequence[str]) -> str:
+    cells = "".join(
+        f'<td data-name="{name} found">{hits} of {rate.count}'
+        f"<small>{hits / rate.count:.0%}, {low:.0%} to {high:.0%}</small></td>"
+        for at, (name, hits) in enumerate(zip(names, rate.found, strict=True))
+        for low, high in [rate.interval(at)]
+    )
+    few = " <small>few</small>" if rate.few else ""
+    return f'<tr><th scope="row">{escape(rate.label)}{few}</th>{cells}</tr>'
+
+
+@lru_cache(maxsize=8)
+def _of(gallery: Gallery) -> list[str]:
+    return gallery.labels(range(len(gallery)))
+
+
+def _behind(gallery: Gallery, one: Rating, other: Rating, letters: Mapping[str, str]) -> str:
+    """The queries on which one panel falls furthest behind another, each a click that asks it."""
+    by, than = one.loss.values[:, NDCG], other.loss.values[:, NDCG]
+    places = apart(by, than, WORST).tolist() if one is not other else []
+    task, mine, theirs = one.task, letters[str(one.panel)], letters[str(other.panel)]
+    items = "".join(
+        asked(
+            gallery,
+            int(task.rows[at]),
+            None if task.texts is None else task.texts[at],
+            f"nDCG@10 {by[at]:.2f} in {mine}, {than[at]:.2f} in {theirs}",
+            one.embedder,
+        )
+        for at in places
+    )
+    return items and (
+        f'<details class="help"><summary>Where {mine} falls behind {theirs}</summary>'
+        f'<ol class="worst">{items}</ol></details>'
+    )
