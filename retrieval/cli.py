@@ -32,6 +32,7 @@ COMMANDS = {
     "replay": "replay",
     "train": "train",
     "verify": "verify",
+    "votes": "votes",
 }
 """The module of each command."""
 STOPPED = 130

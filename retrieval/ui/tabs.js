@@ -89,6 +89,7 @@ async function draw(tab, only) {
     else if (!views.run[tab]) pieces.say = "";
     put(tab, pieces);
     chosen(tab);
+    if (tab === "quality") voting();
   } catch {
     part(tab, "say").textContent = "The server does not answer; try again in a moment.";
   }

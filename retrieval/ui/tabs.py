@@ -19,10 +19,13 @@ from retrieval.ui.duplicates import Duplicates
 from retrieval.ui.export import as_csv, as_json
 from retrieval.ui.quality import QualityTab
 from retrieval.ui.tradeoffs import Tradeoffs
+from retrieval.ui.vote import BlindVote
 
 LOG = logging.getLogger(__name__)
 LONGEST = 16_000
 """Bytes of a request that are read."""
+HANDED = 2_000_000
+"""The same of one that brings the votes that a browser keeps."""
 BROKEN = "something broke in here, not in your request; the server's log has the details"
 TYPES = {"csv": "text/csv", "json": "application/json"}
 NEVER = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -54,6 +57,10 @@ def tabs(answers: Answers) -> list[Route]:
         Route("/tab/duplicates", _drawn(duplicates.draw), methods=["POST"]),
         Route("/tab/duplicates/picture", _drawn(duplicates.picture), methods=["POST"]),
         Route("/tab/duplicates/measure", _measured(duplicates.measure), methods=["POST"]),
+        *(
+            Route(f"/tab/quality/vote/{name}", _drawn(act, HANDED), methods=["POST"])
+            for name, act in BlindVote(answers).acts().items()
+        ),
     ]
 
 
@@ -73,10 +80,10 @@ def stopped(answers: Answers, given: object) -> dict[str, str]:
 Endpoint = Callable[[Request], Any]
 
 
-def _drawn(draw: Callable[[object], dict[str, str]]) -> Endpoint:
+def _drawn(draw: Callable[[object], dict[str, Any]], most: int = LONGEST) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         try:
-            given = await _sent(request)
+            given = await _sent(request, most)
         except LabError as error:
             return _refused(error)
         return await _answer(lambda: draw(given))
@@ -119,7 +126,7 @@ def _said(pieces: Iterator[dict[str, str]]) -> Generator[str]:
             pieces.close()
 
 
-async def _sent(request: Request) -> object:
+async def _sent(request: Request, most: int = LONGEST) -> object:
     """The request's JSON.
 
     Raises:
@@ -131,8 +138,8 @@ async def _sent(request: Request) -> object:
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > LONGEST:
-            raise BadQuery(f"a tab is asked with {LONGEST:,} bytes at most")
+        if len(body) > most:
+            raise BadQuery(f"a tab is asked with {most:,} bytes at most")
     try:
         given: object = json.loads(body)
     except (ValueError, RecursionError):
