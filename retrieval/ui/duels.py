@@ -8,13 +8,14 @@ from functools import lru_cache
 from retrieval.galleries.base import Gallery
 from retrieval.measure.metrics import SHOWN
 from retrieval.measure.pairs import FEW, Difference, Rate, apart, by_label, compared
+from retrieval.panel import Panel
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.panel import LETTERS
 from retrieval.ui.ratings import K, Rating
 from retrieval.ui.tables import asked
 
-BY = ("R@1", "R@10", "MRR@10", "nDCG@10")
+BY = ("R@1", "R@10", "nDCG@10")
 """Metrics that are shown; the command tells all."""
 NDCG = SHOWN.index("nDCG@10")
 WORST = 12
@@ -60,8 +61,6 @@ def _letters(by_task: Panels) -> dict[str, str]:
 
 
 def _title(panel: str, menu: Menu) -> str:
-    from retrieval.panel import Panel
-
     parsed = Panel.parse(panel)
     knobs = "".join(f", {name} {value}" for name, value in parsed.knobs)
     return f"{menu.embedder(parsed.embedder).title} × {menu.index(parsed.index).title}{knobs}"
@@ -89,8 +88,8 @@ def _task(
     head = "".join(f'<th scope="col">{metric}</th>' for metric in BY)
     return (
         f"<h3>{escape(name[:1].upper() + name[1:])}</h3>"
-        f'<table class="figures rated"><thead><tr><th scope="col">Less</th>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        '<table class="figures rated"><thead><tr><th scope="col">Difference</th>'
+        f"{head}</tr></thead><tbody>{rows}</tbody></table>"
         f'<div class="worsts">{_labels(gallery, some, letters)}'
         f"{''.join(_behind(gallery, one, other, letters) for one in some for other in some)}</div>"
     )
@@ -102,11 +101,15 @@ def _row(pair: tuple[str, str], found: Sequence[Difference], letters: Mapping[st
 
 
 def _cell(each: Difference) -> str:
-    mean = f"{each.mean:+.3f}".replace("-", "−")
+    mean = _signed(each.mean)
     shown = f"<b>{mean}</b>" if each.sure else mean
-    ends = f"{each.low:+.3f} to {each.high:+.3f}".replace("-", "−")
+    ends = f"{_signed(each.low)} to {_signed(each.high)}"
     p = "p &lt; 0.001" if each.holm < 0.001 else f"p {each.holm:.3f}"
     return f'<td data-name="{each.metric}">{shown}<small>{ends}</small><small>{p}</small></td>'
+
+
+def _signed(value: float) -> str:
+    return "0.000" if abs(value) < 0.0005 else f"{value:+.3f}".replace("-", "−")
 
 
 def _labels(gallery: Gallery, some: Sequence[Rating], letters: Mapping[str, str]) -> str:
@@ -120,8 +123,9 @@ def _labels(gallery: Gallery, some: Sequence[Rating], letters: Mapping[str, str]
         f'<details class="help"><summary>By label ({len(rates)})</summary>'
         f'<p class="hint">Queries with a right picture among the first {K}, the labels with the '
         f"most queries first. Below {FEW} queries a rate is little more than its counts.</p>"
-        f'<table class="figures rated"><thead><tr><th scope="col">Label</th>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></details>"
+        '<div class="tall" tabindex="0"><table class="figures rated"><thead><tr>'
+        f'<th scope="col">Label</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        "</details>"
     )
 
 

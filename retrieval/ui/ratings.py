@@ -183,8 +183,9 @@ class Ratings:
         if wanted is None:
             return
         try:
-            made = calibration.of(rating.task, rating.pairs)
-            self.fits.save(key(gallery, self.lab.spec(rating.embedder), wanted), made)
+            place = key(gallery, self.lab.spec(rating.embedder), wanted)
+            if self.fits.find(place) is None:
+                self.fits.save(place, calibration.of(rating.task, rating.pairs))
         except LabError as error:
             rating.unfit = str(error)
         finally:

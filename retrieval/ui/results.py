@@ -9,7 +9,7 @@ from retrieval.types import Hit, Result
 from retrieval.ui.figures import escape, percent
 from retrieval.ui.thumbs import thumb
 
-SURE = "fitted probability that a picture with this score is a right one"
+SURE = "fitted probability that a picture with this score is the one of a caption, or of the label"
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ function match() {
     const best = Math.max(...tiles.map((each) => 100 * each.dataset.chance));
     const none = find("[data-none]", panel);
     none.hidden = best >= state.good;
-    none.textContent = none.hidden ? "" : `No good match: the likeliest is right with ${best < 1 ? "less than 1" : Math.round(best)} %, ${state.good} % are wanted.`;
+    none.textContent = none.hidden ? "" : `No good match: the best has a probability of ${best < 1 ? "less than 1" : Math.floor(best)} %, and ${state.good} % is wanted.`;
   });
 }
 
@@ -277,7 +277,7 @@ function light(it) {
   const below = box.bottom + 46 + peek.offsetHeight < innerHeight;
   Object.assign(peek.style, { left: `${left}px`, top: `${below ? box.bottom + 46 : box.top - peek.offsetHeight - 8}px` });
 }
-const tile = (event) => event.target.closest?.(".tile button");
+const tile = (event) => event.target.closest?.(".tile [data-row]");
 on(document, "mouseover focusin", (event) => light(tile(event)));
 on(document, "scroll", () => light(null));
 on(document, "keydown", (event) => {

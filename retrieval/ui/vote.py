@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
-from retrieval.errors import BadQuery
+from retrieval.errors import BadQuery, LabError
 from retrieval.galleries.base import Gallery
 from retrieval.measure.tally import Contest, Gain, as_csv, contests, gains, qrels
 from retrieval.measure.votes import MOST, SHOWN, Choice, Vote, current, handed, votes
@@ -19,6 +19,8 @@ from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.thumbs import thumb, version
 
+FEW = 5
+"""Queries below which an interval of their mean says nothing."""
 SIDES = ("Left", "Right")
 CHOICES = {"left": "Left is better", "tie": "No difference", "right": "Right is better"}
 Act = Callable[[object], dict[str, Any]]
@@ -189,8 +191,6 @@ def _told(vote: Vote, menu: Menu) -> str:
 
 def _title(text: str, menu: Menu) -> str:
     """A panel's name; its address where a browser keeps votes on what is here no more."""
-    from retrieval.errors import LabError
-
     panel = Panel.parse(text)
     try:
         name = f"{menu.embedder(panel.embedder).title} × {menu.index(panel.index).title}"
@@ -206,9 +206,10 @@ def _counts(found: Sequence[Vote], menu: Menu) -> str:
         f'<button type="button" class="plain" data-judgements="{kind}">{word}</button>'
         for kind, word in {"qrels": "TREC qrels", "csv": "CSV"}.items()
     )
+    count = "1 vote" if len(found) == 1 else f"{len(found):,} votes"
     return (
         f"{_contests(contests(found), menu)}{_gains(gains(found), menu)}"
-        f'<p class="ways begin"><span>{len(found):,} votes. Judgements:</span>{files}</p>'
+        f'<p class="ways begin"><span>{count}. Judgements:</span>{files}</p>'
     )
 
 
@@ -234,11 +235,16 @@ def _rate(each: Contest) -> str:
     return f"{each.rate:.0%}<small>{low:.0%} to {high:.0%}</small>"
 
 
+def _ends(each: Gain) -> str:
+    """The interval, where there are queries enough to draw anew."""
+    return "few" if each.queries < FEW else f"{each.low:.3f} to {each.high:.3f}"
+
+
 def _gains(given: Sequence[Gain], menu: Menu) -> str:
     rows = "".join(
         f'<tr><th scope="row">{_title(each.panel, menu)}</th>'
         f'<td data-name="queries">{each.queries}</td><td data-name="nDCG@10">{each.ndcg:.3f}'
-        f"<small>{each.low:.3f} to {each.high:.3f}</small></td></tr>"
+        f"<small>{_ends(each)}</small></td></tr>"
         for each in given
     )
     return rows and (

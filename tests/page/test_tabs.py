@@ -294,3 +294,64 @@ def test_how_it_looks(tab: Page, url: str, view: str, width: int, mode: str) -> 
         .map((each) => each.outerHTML.slice(0, 80))"""
     if width == 390:
         assert tab.evaluate(small, view) == []
+
+
+# --- probabilities and votes ----------------------------------------------------------------------
+
+
+def test_a_threshold_dims_and_is_kept_in_the_address(tab: Page, url: str) -> None:
+    opened(tab, url + ROW)
+    tiles = tab.locator(".panel .tile:not(.lost)")
+    expect(tiles.first.locator("small b")).to_have_text(re.compile(r"\d+ %"))
+    expect(tab.locator(".tile.weak")).to_have_count(0)
+    slider = tab.locator("[data-good]")
+    slider.focus()
+    slider.press("End")
+    expect(tab.locator(".tile.weak")).to_have_count(tiles.count())
+    expect(tab.locator("[data-none]")).to_contain_text("No good match: the best has a probability")
+    tab.wait_for_function("location.search.includes('good=100')")
+    tab.reload()
+    expect(tab.locator("[data-none]")).to_contain_text("No good match", timeout=PATIENT)
+    expect(tab.locator("[data-good]")).to_have_value("100")
+    tab.locator("[data-good]").press("Home")
+    expect(tab.locator("[data-none]")).to_be_hidden()
+    expect(tab.locator(".tile.weak")).to_have_count(0)
+
+
+TWO = ROW + "&panel=phash@exact&tab=quality"
+
+
+def test_a_blind_vote_in_the_page(tab: Page, url: str) -> None:
+    opened(tab, url + TWO)
+    tab.locator("[data-vote=next]").click()
+    place = tab.locator("#quality [data-piece=vote]")
+    expect(place.locator("[data-mark]")).to_have_count(20)
+    expect(place).not_to_contain_text("pHash")
+    place.locator("[data-mark]").first.hover()
+    expect(tab.locator("#peek")).to_be_hidden()  # it would tell which panel has it
+    place.locator("[data-mark]").first.click()
+    expect(place.locator("[data-mark]").first).to_have_attribute("aria-pressed", "true")
+    place.locator("[data-cast=right]").click()
+    expect(place.locator(".lead")).to_contain_text("You chose right. Left was")
+    expect(place).to_contain_text("pHash × Exact")
+    with tab.expect_download() as waiting:
+        place.locator("[data-judgements=qrels]").click()
+    assert waiting.value.suggested_filename == "votes-stamps.qrels"
+    assert tab.evaluate("localStorage.getItem('parallax-votes')") is None  # the machine has it
+
+
+def test_a_visitors_votes_stay_in_the_browser(tab: Page, tmp_path: Path) -> None:
+    strange = Lab(cache=tmp_path, public=True)
+    page = launch.start(few(strange), "127.0.0.1", quiet=True)
+    try:
+        opened(tab, str(page.local_url) + TWO)
+        tab.evaluate("localStorage.setItem('parallax-votes', '[5, {\"gallery\": \"stamps\"}]')")
+        tab.locator("[data-vote=next]").click()
+        tab.locator("[data-cast=tie]").click()
+        place = tab.locator("#quality [data-piece=vote]")
+        expect(place).to_contain_text("1 vote.")
+        tab.reload()
+        expect(place).to_contain_text("1 vote.", timeout=PATIENT)
+        assert not (tmp_path / "votes").exists()
+    finally:
+        page.close()
