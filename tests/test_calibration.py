@@ -20,6 +20,7 @@ from retrieval.lab import Lab
 from retrieval.measure.calibration import DEPTH, Curve, curve, fit, reliability, top
 from retrieval.measure.calibrations import calibrations, fitted, key
 from retrieval.measure.quality import by_label
+from retrieval.measure.sweep import Kind
 from retrieval.store import place
 
 
@@ -110,8 +111,9 @@ def test_what_ships_is_there_and_of_the_shipped_vectors(tmp_path: Path) -> None:
         opened = lab.gallery(gallery)
         for name in shipping():
             spec = lab.spec(name)
-            for kind in ("text", "picture") if spec.reads_text else ("picture",):
-                there = calibrations(lab).find(key(opened, spec, kind))  # type: ignore[arg-type]
+            kinds: tuple[Kind, ...] = ("text", "picture") if spec.reads_text else ("picture",)
+            for kind in kinds:
+                there = calibrations(lab).find(key(opened, spec, kind))
                 assert bool(there) == spec.reads_images, (gallery, name, kind)
 
 

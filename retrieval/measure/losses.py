@@ -132,13 +132,14 @@ def _right(rows: Rows, task: Task, own: Rows, alone: bool, k: int) -> NDArray[np
     if alone:
         counts &= rows != own[:, None]
         order = np.argsort(~counts, axis=1, kind="stable")[:, :k]  # what counts moves up
-        rows, counts = (np.take_along_axis(each, order, axis=1) for each in (rows, counts))
+        rows = np.take_along_axis(rows, order, axis=1)
+        counts = np.take_along_axis(counts, order, axis=1)
     same = task.groups[rows] == task.groups[own][:, None]
     return np.asarray(same & counts)
 
 
 def _any(gains: NDArray[np.bool_]) -> Floats:
-    return gains.any(axis=1).astype(np.float64)
+    return np.asarray(gains.any(axis=1), np.float64)
 
 
 def _wanted(task: Task, own: Rows) -> Rows:

@@ -12,6 +12,7 @@ from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure.calibration import Curve
 from retrieval.measure.calibrations import calibrations, key
+from retrieval.measure.sweep import Kind
 from retrieval.query import Query
 from retrieval.types import Hit
 
@@ -31,7 +32,7 @@ class Chances:
 
     def curve(self, gallery: Gallery, embedder: str, query: Query) -> Curve | None:
         """The fit for this gallery, embedder and kind of query, where one is of any use."""
-        kind = "text" if query.text is not None else "picture"
+        kind: Kind = "text" if query.text is not None else "picture"
         try:
             found = self.fits.find(key(gallery, self.lab.spec(embedder), kind))
         except LabError:  # the answer is whole without it

@@ -25,6 +25,7 @@ from retrieval.ui.chances import Chances
 from retrieval.ui.duels import duels
 from retrieval.ui.figures import percent
 from retrieval.ui.fits import fits
+from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import Rating, Ratings, asked
 from retrieval.ui.results import Shown, grid
 from tests.fake_lab import FakeGallery, FakeLab, menu
@@ -146,7 +147,7 @@ def test_a_gallery_of_one_label_says_why_nothing_is_fitted(
     list(ratings.measure(gallery, some, 60))
     assert any("look for 1 different" in each.unfit for each in some)
     labelled = [each for each in some if each.task.texts is None]
-    html = duels(gallery, {"a task": labelled}, cast("menu", Plain()))  # type: ignore[arg-type]
+    html = duels(gallery, {"a task": labelled}, cast(Menu, Plain()))
     assert "A − B" in html and "p 1.000" in html and "By label" not in html
 
 

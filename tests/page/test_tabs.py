@@ -353,5 +353,6 @@ def test_a_visitors_votes_stay_in_the_browser(tab: Page, tmp_path: Path) -> None
         tab.reload()
         expect(place).to_contain_text("1 vote.", timeout=PATIENT)
         assert not (tmp_path / "votes").exists()
+        tab.goto("about:blank")  # before its server goes
     finally:
         page.close()
