@@ -8,7 +8,7 @@ const on = (target, names, run) =>
 const [text, gallery, k, chip, say] = ["text", "gallery", "k", "chip", "say"].map((id) => find(`#${id}`, element));
 // asked: number of the latest query; sent: of the one that the server has, none where it has
 // answered; timer, stopping: it will be, it was told to give way; panels: what the user wants, ahead of what is drawn
-const state = { asked: 0, sent: 0, since: 0, stopping: false, timer: 0, panels: [], row: null, file: null, url: "", crop: null, good: 0 };
+const state = { asked: 0, sent: 0, since: 0, stopping: false, timer: 0, panels: [], row: null, file: null, url: "", crop: null, good: Number(new URLSearchParams(location.search).get("good")) || 0 };
 const SLOW = 400; // milliseconds after which a query gives way to the next
 
 // --- the address ---------------------------------------------------------------------------
