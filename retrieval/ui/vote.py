@@ -95,7 +95,7 @@ class BlindVote:
         return {"text": qrels(found) if kind == "qrels" else as_csv(found)}
 
     def _gallery(self, sent: Mapping[str, object]) -> Gallery:
-        return self.lab.catalog.open(fields.text(sent, "gallery", self.start.gallery))
+        return self.lab.gallery(fields.text(sent, "gallery", self.start.gallery))
 
     def _panels(self, sent: Mapping[str, object]) -> list[Panel]:
         texts = fields.texts(sent, "panels", PANELS)

@@ -21,6 +21,7 @@ from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Hit, Result
 from retrieval.ui.address import Address
+from retrieval.ui.answers import Answers
 from retrieval.ui.chances import Chances
 from retrieval.ui.duels import duels
 from retrieval.ui.figures import percent
@@ -28,6 +29,7 @@ from retrieval.ui.fits import fits
 from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import Rating, Ratings, asked
 from retrieval.ui.results import Shown, grid
+from retrieval.ui.vote import BlindVote
 from tests.fake_lab import FakeGallery, FakeLab, menu
 from tests.fakes import Colours
 from tests.test_calibration import drawn
@@ -194,3 +196,12 @@ def test_panels_are_tested_and_their_worst_is_a_click() -> None:
 def _apart() -> Iterator[None]:
     asked.cache_clear()
     yield
+
+
+def test_an_empty_gallery_has_no_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, empty = Lab(cache=tmp_path), Colours(0)
+    monkeypatch.setattr(lab.catalog, "open", lambda name: empty)
+    acts = BlindVote(Answers(lab)).acts()
+    for name in ("tally", "next", "export"):
+        with pytest.raises(BadQuery, match="no pictures"):
+            acts[name]({"gallery": "x", "panels": [], "kind": "csv"})
