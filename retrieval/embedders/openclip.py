@@ -1,50 +1,50 @@
 """OpenCLIP: text and pictures in one space, contrastively trained (Radford et al. 2021,
 arXiv 2103.00020; reproducible scaling laws: Cherti et al. 2022, arXiv 2212.07143).
 
-Everything is read from one folder, the hub's snapshot of a pinned revision or a folder of
-the user's own: ``open_clip_config.json``, ``open_clip_model.safetensors``,
-``tokenizer.json``. Nothing that is missing there is looked for elsewhere.
+Everything is read from one folder, the hub's snapshot of one commit or a folder of the
+user's own: ``open_clip_config.json``, the weights, ``tokenizer.json``. Nothing that is
+missing there is looked for elsewhere. Which models there are is in ``openclip_models``.
 """  # noqa: D205
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL.Image import Image
 
-from retrieval import hub
+from retrieval import commits, hub
 from retrieval.embedders.base import Embedder
-from retrieval.embedders.clip_config import CONFIG, RESAMPLING, Config, read_config
-from retrieval.embedders.clip_tokens import Tokens
+from retrieval.embedders.clip_config import CONFIG, Config, read_config
+from retrieval.embedders.clip_pixels import square
+from retrieval.embedders.clip_tokens import SETTINGS, TOKENS, Tokens
+from retrieval.embedders.clip_towers import image_tower, text_tower
+from retrieval.embedders.openclip_models import MODELS, Model
 from retrieval.errors import Damaged, NotReady, Refused
 from retrieval.runtime.network import open_network
 from retrieval.runtime.recipe import Recipe
-from retrieval.types import Licence, Spec, Vectors
-
-if TYPE_CHECKING:
-    from torch import nn
+from retrieval.types import Spec, Vectors
 
 VARIABLE = "PARALLAX_OPENCLIP_DIR"
 """Environment variable that names a folder of the user's own weights."""
-WEIGHTS, TOKENS = "open_clip_model.safetensors", "tokenizer.json"
-REPO = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
-WEIGHTS_SHA256 = "ac4f8c4b88af6d963118cbf40ad93176d092abbedfcb752601ae1866352656e6"
-PREPROCESSING = "shortest side bicubic, centre crop, mean and deviation"
-PROBES = ("a photo of a cat", "Don't STOP!  3.14 caf\u00e9 & \u65e5\u672c", "", "word " * 100)
-"""Texts on which ``tokenizer.json`` must agree with open_clip's own tokenizer."""
+WEIGHTS = "open_clip_model.safetensors"
+SAFE = (WEIGHTS, "open_clip_pytorch_model.safetensors")
+PICKLED = "open_clip_pytorch_model.bin"
+"""Taken of publishers in our table that have nothing else, and read by torch with
+``weights_only``; never of a name that somebody types."""
 
 
 class OpenClip(Embedder):
     """Both towers, run by OpenVINO and converted at the first start.
 
     Args:
-        spec: with ``repo`` and ``files`` of the hub, or ``variable`` that names a folder.
+        spec: with ``repo`` and ``files`` (or ``pick``) of the hub, ``folder``, or
+            ``variable`` that names one.
 
     Raises:
         NotReady: gated, a token or the folder is missing, the cache cannot be written.
@@ -53,29 +53,27 @@ class OpenClip(Embedder):
     """
 
     def __init__(self, spec: Spec) -> None:
+        spec = commits.asked(spec)
         super().__init__(spec)
         folder = _folder(spec)
-        self._config = read_config(folder)
-        if self._config.dim != spec.dim:
-            raise Damaged(
-                f"{folder} makes vectors of {self._config.dim} numbers, {spec.name} has {spec.dim}"
-            )
-        self._tokens = Tokens(folder / TOKENS, self._config.context, self._config.words)
-        side = self._config.size
-        revision = spec.revision or identity(folder)
+        weights = folder / weights_of(spec)
+        self._config = _agreeing(spec, folder)
+        self._tokens = Tokens(folder, self._config)
+        name = re.sub(r"[^A-Za-z0-9.+-]+", "-", spec.name)[:80]
+        side, revision = self._config.size, spec.revision or identity(folder)
         images = Recipe(
-            f"{spec.name}-image",
+            f"{name}-image",
             revision,
-            f"{PREPROCESSING} {self._config}",
+            f"{spec.preprocessing} {self._config}",
             (("uint8", (-1, side, side, 3)),),
-            lambda: _image_tower(_sound(spec, folder), self._config),
+            lambda: image_tower(_sound(spec, weights), self._config),
         )
         texts = Recipe(
-            f"{spec.name}-text",
+            f"{name}-text",
             revision,
-            f"CLIP's byte pairs {self._config.context}",
+            f"tokens {self._config.context}",
             (("int64", (-1, self._config.context)),),
-            lambda: _text_tower(_sound(spec, folder), self._tokens),
+            lambda: text_tower(_sound(spec, weights), self._tokens),
         )
         self._image_net = open_network(images, spec.precision)
         self._text_net = open_network(texts, spec.precision)
@@ -87,13 +85,19 @@ class OpenClip(Embedder):
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
             return np.empty((0, self.spec.dim), dtype=np.float32)
-        pixels = np.stack([_square(image, self._config) for image in batch])
+        pixels = np.stack([square(image, self._config) for image in batch])
         return self._image_net(pixels)[0]
 
     def _texts(self, batch: Sequence[str]) -> Vectors:
         if not batch:
             return np.empty((0, self.spec.dim), dtype=np.float32)
         return self._text_net(self._tokens(batch))[0]
+
+
+def weights_of(spec: Spec) -> str:
+    """The name of the file of weights."""
+    names = [name for name, _ in spec.param("files", ())]
+    return next((name for name in (*SAFE, PICKLED) if name in names), WEIGHTS)
 
 
 def identity(folder: Path) -> str:
@@ -105,8 +109,9 @@ def identity(folder: Path) -> str:
     digest = hashlib.sha256()
     weights = folder / WEIGHTS
     try:
-        for name in (CONFIG, TOKENS):
-            digest.update((folder / name).read_bytes())
+        for name in (CONFIG, TOKENS, *SETTINGS):
+            if name not in SETTINGS or (folder / name).is_file():
+                digest.update((folder / name).read_bytes())
         status = weights.stat()
         digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
         with weights.open("rb") as file:
@@ -116,148 +121,119 @@ def identity(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _sound(spec: Spec, folder: Path) -> Path:
-    """The folder, its files compared with the hashes that the spec names, before a conversion."""
+def _agreeing(spec: Spec, folder: Path) -> Config:
+    """What the folder's model is, if it is what the spec declares."""
+    found = read_config(folder)
+    if found.dim != spec.dim:
+        raise Damaged(f"{folder} makes vectors of {found.dim} numbers, {spec.name} has {spec.dim}")
+    return found
+
+
+def _sound(spec: Spec, weights: Path) -> Path:
+    """The weights; all files compared with the hashes that are known, before a conversion."""
     for file, wanted in spec.param("files", ()):
-        hub.verify(folder / file, wanted, spec.param("repo"))
-    return folder
+        hub.verify(weights.parent / file, wanted, spec.param("repo"))
+    return weights
 
 
 def _folder(spec: Spec) -> Path:
     """Where the files are, downloaded if need be."""
-    variable = spec.param("variable")
-    if variable is None:
+    if spec.param("repo"):
         return hub.download(spec.param("repo"), spec.revision, dict(spec.param("files")))[0]
     if os.environ.get("SPACE_ID"):
         raise Refused(f"{spec.name} reads a folder of the host's; a public lab does not")
-    if not os.environ.get(variable):
+    variable = spec.param("variable")
+    named = os.environ.get(variable, "") if variable else spec.param("folder")
+    if not named:
         raise NotReady(f"{spec.name} reads the folder that {variable} names; set it")
-    folder = Path(os.environ[variable]).expanduser()
+    return complete(Path(named).expanduser())
+
+
+def complete(folder: Path) -> Path:
+    """The folder, if it holds what a model needs.
+
+    Raises:
+        Damaged: a file is missing.
+    """
     missing = [name for name in (CONFIG, WEIGHTS, TOKENS) if not (folder / name).is_file()]
     if missing:
         raise Damaged(f"{folder} has no {' and no '.join(missing)}; save the model with all three")
     return folder
 
 
-def _square(image: Image, config: Config) -> NDArray[np.uint8]:
-    """The middle of a picture, (size, size, 3), as torchvision's Resize and CenterCrop cut it."""
-    side, (width, height) = config.size, image.size
-    short = min(width, height)
-    wide, high = int(side * width / short), int(side * height / short)
-    left, top = round((wide - side) / 2), round((high - side) / 2)
-    across, down = width / wide, height / high
-    # Only what the crop keeps is resampled: a strip of 1 x 20,000,000 costs no more than a square.
-    box = (left * across, top * down, (left + side) * across, (top + side) * down)
-    inside = (box[0], box[1], min(box[2], width), min(box[3], height))  # rounding may exceed it
-    small = image.convert("RGB").resize((side, side), RESAMPLING[config.resampling], inside)
-    return np.asarray(small)
-
-
-def _model(folder: Path) -> Any:
-    """The torch model, of safetensors alone."""
-    import open_clip  # type: ignore[import-untyped]
-
-    if not (folder / WEIGHTS).is_file():  # open_clip would take any other file that is there
-        raise Damaged(f"{folder} has no {WEIGHTS}")
-    try:
-        return open_clip.create_model(f"local-dir:{folder}", require_pretrained=True).eval()
-    except Exception as error:  # safetensors, torch and open_clip each raise their own
-        said = str(error).splitlines()[0][:200]
-        raise Damaged(
-            f"{folder} holds no OpenCLIP model that can be read ({said}); "
-            "delete that folder and load it again"
-        ) from error
-
-
-def _image_tower(folder: Path, config: Config) -> nn.Module:
-    import torch
-    from torch import nn
-
-    class Tower(nn.Module):
-        mean: torch.Tensor
-        deviation: torch.Tensor
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.visual = _model(folder).visual
-            for name, values in (("mean", config.mean), ("deviation", config.deviation)):
-                self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
-
-        def forward(self, pixels: torch.Tensor) -> Any:
-            shares = pixels.permute(0, 3, 1, 2).float() / 255
-            return self.visual((shares - self.mean) / self.deviation)
-
-    return Tower().eval()
-
-
-def _text_tower(folder: Path, tokens: Tokens) -> nn.Module:
-    import open_clip
-    import torch
-    from torch import nn
-
-    theirs = open_clip.get_tokenizer(f"local-dir:{folder}")(list(PROBES)).numpy()
-    if not np.array_equal(tokens(PROBES), theirs):
-        raise Damaged(f"{folder / TOKENS} is not the tokenizer that its model was trained with")
-
-    class Tower(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = _model(folder)
-
-        def forward(self, ids: torch.Tensor) -> Any:
-            return self.model.encode_text(ids)
-
-    return Tower().eval()
-
-
-_SHARED: dict[str, Any] = {
+SHARED: dict[str, Any] = {
     "target": "retrieval.embedders.openclip:OpenClip",
-    "family": "OpenCLIP",
     "reads_text": True,
     "needs": ("open_clip", "tokenizers", "openvino"),
     "install": "pip install open_clip_torch tokenizers openvino",
-    "preprocessing": PREPROCESSING,
 }
+
+
+def resized(config: Config) -> str:
+    """How a configuration makes a picture a square, for the store's key."""
+    how = {"squash": "squashed", "shortest": "shortest side", "longest": "longest side"}
+    cut = {"squash": "", "shortest": ", centre crop", "longest": f", filled with {config.fill}"}
+    kind = config.resizing
+    return f"{how[kind]} {config.resampling}{cut[kind]}, mean and deviation"
 
 
 def _own() -> Spec:
     """The spec of the folder that the environment names now."""
     named = os.environ.get(VARIABLE, "")
-    folder, dim, side = Path(named), 512, 224
+    folder, dim, side, how = Path(named), 512, 224, MODELS[0].preprocessing
     try:
         folder = folder.expanduser()
         if named:
             config = read_config(folder)
-            dim, side = config.dim, config.size
+            dim, side, how = config.dim, config.size, resized(config)
     except (Damaged, RuntimeError):  # readiness says what is wrong with it
         pass
     return Spec(
         name="openclip-local",
         title="OpenCLIP of your own",
+        family="OpenCLIP",
         dim=dim,
         side=side,
         source=named or f"the folder that {VARIABLE} names",
         revision=identity(folder) if named else "",
+        preprocessing=how,
         params=(("variable", VARIABLE), ("local", (CONFIG, WEIGHTS, TOKENS))),
-        **_SHARED,
+        **SHARED,
     )
 
 
-SPECS = (
-    Spec(
-        name="openclip-vit-b-32",
-        title="OpenCLIP ViT-B/32",
-        dim=512,
-        side=224,
-        bytes=605_143_316,
-        licence=Licence("MIT", "yes", f"https://huggingface.co/{REPO}"),
-        source=f"https://huggingface.co/{REPO}",
-        revision="1a25a446712ba5ee05982a381eed697ef9b435cf",
-        params=(
-            ("repo", REPO),
-            ("files", ((CONFIG, ""), (TOKENS, ""), (WEIGHTS, WEIGHTS_SHA256))),
-        ),
-        **_SHARED,
-    ),
-    _own(),
-)
+def picking(*weights: str) -> tuple[tuple[str, Any], ...]:
+    """The parameters that say which files of a commit are wanted."""
+    return (("pick", ((CONFIG,), (TOKENS,), weights)), ("also", SETTINGS))
+
+
+def _spec(model: Model) -> Spec:
+    commit, needs = model.commit, (*SHARED["needs"], *model.needs)
+    return Spec(
+        name=model.name,
+        title=model.title,
+        family=model.family,
+        dim=model.size.dim,
+        side=model.size.side,
+        bytes=commit.bytes,
+        parameters=model.size.parameters,
+        licence=model.licence,
+        note="" if commit.revision else "the commit of its first download is kept",
+        source=f"https://huggingface.co/{model.repo}",
+        revision=commit.revision,
+        preprocessing=model.preprocessing,
+        params=(("repo", model.repo), *_files(model)),
+        **{**SHARED, "needs": needs, "install": " ".join((SHARED["install"], *model.needs))},
+    )
+
+
+def _files(model: Model) -> tuple[tuple[str, Any], ...]:
+    """The files of a model, or how they are found among those that its commit holds."""
+    if not model.commit.weights:
+        return picking(*SAFE, PICKLED)
+    settings = SETTINGS if "transformers" in model.needs else ()
+    names = ((name, "") for name in (CONFIG, TOKENS, *settings))
+    return (("files", (*names, (model.commit.weights, model.commit.sha256))),)
+
+
+SPECS = (*(_spec(model) for model in MODELS), _own())
