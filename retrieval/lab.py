@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval.embedders import EMBEDDERS
+from retrieval import commits
+from retrieval.embedders import EMBEDDERS, typed
 from retrieval.embedders.base import Embedder
 from retrieval.errors import (
     BadImage,
@@ -87,7 +88,17 @@ class Lab:
         return gallery
 
     def spec(self, name: str) -> Spec:
-        """An embedder's spec, in the precision of this lab."""
+        """An embedder's spec, in the precision of this lab.
+
+        Raises:
+            UnknownName: quoting the name and the nearest ones.
+            Refused: the name is typed, in public mode.
+        """
+        if self.public and typed.is_typed(name):
+            raise Refused(
+                f"{name[:80]!r} is a model that somebody types and a public lab loads none; "
+                "run Parallax on your own machine for that"
+            )
         spec = EMBEDDERS.spec(name)
         ours = spec.metric is not Metric.HAMMING and not spec.key
         return replace(spec, precision=self.precision) if ours else spec
@@ -99,10 +110,11 @@ class Lab:
             Refused: it is not ready, in public mode.
             Unreachable: its weights are neither here nor, as far as is known, to be had.
         """
-        spec = self.spec(name)
+        known = self.spec(name)
 
         def make() -> Embedder:
-            self._check_ready(spec)
+            self._check_ready(known)
+            spec = self._pinned(name)
             with self.work.doing(name, f"loading {spec.title}") as told, telling(told):
                 return EMBEDDERS.load(spec)(spec)
 
@@ -141,7 +153,7 @@ class Lab:
             BadImage: pictures are broken; they are left out from now on.
             Refused: they are nowhere, in public mode or from an embedder that is paid by use.
         """
-        spec = self.spec(name)
+        spec = self._pinned(name, gallery)
         if not (spec.reads_images or gallery.captioned):
             raise Unsupported(
                 f"{gallery.title} has no captions, and {spec.title} reads nothing else; "
@@ -178,6 +190,7 @@ class Lab:
             )
         self._allow(index, build)
         vectors = self.vectors(gallery, panel.embedder, progress)
+        embedder = self.spec(panel.embedder)  # its commit is known by now
         key = vectors_key(gallery, embedder)
 
         def make() -> Built:
@@ -207,8 +220,24 @@ class Lab:
         from retrieval.readiness import state
 
         return {
-            spec.name: state(spec, self.public) for spec in (*EMBEDDERS.specs(), *INDEXES.specs())
+            spec.name: state(spec, self.public)
+            for spec in (*EMBEDDERS.specs(), *typed.known(), *INDEXES.specs())
         }
+
+    def _pinned(self, name: str, gallery: Gallery | None = None) -> Spec:
+        """The spec with its commit, which the hub is asked for where none is known."""
+        spec = self.spec(name)
+        if spec.revision or not spec.param("repo"):
+            return spec
+        if self.public:
+            what = f"has no vectors of {gallery.name}" if gallery else "has no commit"
+            raise Refused(
+                f"{name} {what} here and a public lab downloads none; "
+                "run Parallax on your own machine for that"
+            )
+        with self.work.doing(name, f"asking the hub for {spec.title}"):
+            commits.asked(spec)
+        return self.spec(name)
 
     def _sifted(self, gallery: Gallery, error: BadImage) -> BadImage:
         """The error to raise once broken pictures are left out, if they may be."""

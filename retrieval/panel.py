@@ -33,7 +33,7 @@ class Panel:
             BadKnob: a value is no whole number, or a knob is named twice.
         """
         head, _, tail = text.partition("?")
-        embedder, at, index = head.partition("@")
+        embedder, at, index = head.rpartition("@")  # a typed name may hold one
         if not (at and embedder and index) or len(text) > LONGEST:
             raise BadQuery(
                 f"a panel is written EMBEDDER@INDEX?knob=value, not {text[:80]!r}; "

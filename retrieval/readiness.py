@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from retrieval import hub
+from retrieval import commits, hub
+from retrieval.errors import LabError
 from retrieval.types import Spec, State
 
 READY = State("ready")
@@ -27,7 +28,7 @@ def state(spec: Spec, public: bool = False) -> State:
         public: strangers use the lab.
     """
     found = _library(spec) or _key(spec, public)
-    if found is None and spec.param("variable"):
+    if found is None and (spec.param("variable") or spec.param("folder")):
         found = _folder(spec, public)
     if found is None and spec.param("repo"):
         found = _hub(spec)
@@ -66,26 +67,50 @@ def _key(spec: Spec, public: bool) -> State | None:
 
 
 def _folder(spec: Spec, public: bool) -> State | None:
-    variable = str(spec.param("variable"))
+    variable = str(spec.param("variable", ""))
     if public or os.environ.get("SPACE_ID"):
         return State("unreachable", "reads a folder of the host's, which a public lab does not")
-    if not os.environ.get(variable):
+    if variable and not os.environ.get(variable):
         return State("key", f"set {variable} to a folder with {', '.join(spec.param('local'))}")
-    folder = Path(os.path.expanduser(os.environ[variable]))  # noqa: PTH111 - leaves ~nobody as it is
+    named = os.environ[variable] if variable else str(spec.param("folder"))
+    folder = Path(os.path.expanduser(named))  # noqa: PTH111 - leaves ~nobody as it is
     missing = [name for name in spec.param("local") if not (folder / name).is_file()]
     if missing:
-        return State("unreachable", f"{folder}, named by {variable}, has no {', '.join(missing)}")
+        by = f", named by {variable}," if variable else ""
+        return State("unreachable", f"{folder}{by} has no {', '.join(missing)}")
     return None
 
 
 def _hub(spec: Spec) -> State | None:
-    repo, files = str(spec.param("repo")), [name for name, _ in spec.param("files")]
-    if hub.cached(repo, spec.revision, files) is not None:
+    try:
+        spec = commits.settled(spec)
+    except LabError as error:  # what was kept of the hub's word is no use
+        return State("unreachable", str(error))
+    repo, files = str(spec.param("repo")), [name for name, _ in spec.param("files", ())]
+    if files and hub.cached(repo, spec.revision, files) is not None:
         return None
-    size = hub.sized(spec.bytes)
+    size = _size(spec)
     if spec.gated and not hub.token():
         return State("gated", f"ask for access at {spec.gated} and set HF_TOKEN ({size})")
     reached = hub.reach()
     if reached.kind == "unreachable":
         return State("unreachable", f"{reached.reason} (download: {size})")
     return State("download", f"downloads {size} when it is first used")
+
+
+def _size(spec: Spec) -> str:
+    """The size of a download, or the number of parameters where it is not known."""
+    if spec.bytes or not spec.parameters:
+        return hub.sized(spec.bytes)
+    return f"size unknown, {parameters(spec.parameters)} parameters"
+
+
+def parameters(count: int) -> str:
+    """A number of parameters for people.
+
+    >>> parameters(151_277_313), parameters(1_858_783_745), parameters(0)
+    ('151 M', '1.9 B', '')
+    """
+    if not count:
+        return ""
+    return f"{count / 10**9:.1f} B" if count >= 10**9 else f"{max(1, round(count / 10**6))} M"

@@ -20,6 +20,7 @@ from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index, knob
 from retrieval.known import Known, named, newest_first
 from retrieval.partial import Ahead, Partial
+from retrieval.runtime.paths import plain
 from retrieval.types import Metric, Progress, Rows, Spec, Vectors
 
 SHARD = 8_000_000
@@ -256,7 +257,7 @@ class Store:
 def place(root: Path, key: Key) -> Path:
     """Where a key's artefact stands below a root."""
     kind = key.get("index", key["kind"])
-    return Path(root, key["gallery"], key["embedder"], f"{kind}-{manifest.digest(key)}")
+    return Path(root, key["gallery"], plain(key["embedder"]), f"{kind}-{manifest.digest(key)}")
 
 
 def write_vectors(folder: Path, chunks: list[Vectors], key: Key) -> None:

@@ -125,7 +125,7 @@ def write_model(folder: Path, seed: int, kind: str = "clip") -> Path:
     torch.manual_seed(seed)
     custom = parts.pop("custom_text", False)
     model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**parts)
-    for each in model.state_dict().values():  # nothing is left at 0 or 1, as training leaves nothing
+    for each in model.state_dict().values():  # as training leaves nothing at 0 or 1
         if each.is_floating_point() and each.ndim and each.unique().numel() == 1:
             each.normal_(0, 0.1) if each.flatten()[0] == 0 else each.uniform_(0.5, 1.5)
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}

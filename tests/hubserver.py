@@ -133,7 +133,7 @@ class Answer(BaseHTTPRequestHandler):
             return self._refuse(404, "RevisionNotFound")
         verb = rest[0] if rest else "revision"
         if verb == "revision":
-            return self._json(info(name, sha, repo.commits[sha]))
+            return self._json(info(name, sha, repo.commits[sha], self._query("blobs")))
         if verb == "tree":
             return self._json(tree(repo.commits[sha], "/".join(rest[2:]), self._query("recursive")))
         if verb == "paths-info":
@@ -235,8 +235,8 @@ def span(header: str | None, whole: int) -> tuple[int, int]:
     return int(first), min(int(last) + 1, whole) if last else whole
 
 
-def info(name: str, sha: str, files: dict[str, bytes]) -> dict[str, Any]:
-    """What the hub says of a repository."""
+def info(name: str, sha: str, files: dict[str, bytes], sizes: bool = False) -> dict[str, Any]:
+    """What the hub says of a repository, with the sizes of its files where they are asked for."""
     return {
         "_id": sha,
         "id": name,
@@ -247,7 +247,10 @@ def info(name: str, sha: str, files: dict[str, bytes]) -> dict[str, Any]:
         "downloads": 0,
         "likes": 0,
         "tags": [],
-        "siblings": [{"rfilename": path} for path in files],
+        "siblings": [
+            {"rfilename": path} | ({"size": len(content)} if sizes else {})
+            for path, content in files.items()
+        ],
     }
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from retrieval.commands.compare import declared
 from retrieval.commands.precision import against_float32, sentence
@@ -71,7 +72,8 @@ def asked(
     bare = [text for text in indexes or () if "@" not in text]
     names = embedders or ([] if whole and not bare else ready(lab))
     wanted: dict[str, list[Panel]] = {name: [] for name in names}
-    for panel in (*whole, *(Panel.parse(f"{name}@{text}") for name in names for text in bare)):
+    every = (f"{quote(name, safe='')}@{text}" for name in names for text in bare)
+    for panel in (*whole, *map(Panel.parse, every)):
         wanted.setdefault(panel.embedder, []).append(panel)
     for name, panels in wanted.items():
         lab.spec(name)

@@ -10,7 +10,11 @@ from retrieval import hub
 from retrieval.embedders import EMBEDDERS
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
+from retrieval.readiness import parameters
 from retrieval.types import Spec
+
+FIRST = "that of the first download"
+"""The revision of what nobody pinned, until it is downloaded; the full commit from then on."""
 
 
 def add(commands: Any) -> list[argparse.ArgumentParser]:
@@ -65,12 +69,20 @@ def _embedder(spec: Spec, reason: str, commercial: bool) -> dict[str, Any]:
         "title": spec.title,
         "reads": " + ".join(reads),
         "dim": spec.dim,
+        "side": spec.side or "",
+        "parameters": parameters(spec.parameters),
+        "download": size(spec),
         "metric": str(spec.metric),
         "licence": spec.licence.id if spec.licence else "",
         "commercial": spec.licence.commercial if spec.licence else "",
-        "revision": spec.revision,
+        "revision": spec.revision or (FIRST if spec.param("repo") else ""),
         "state": (barred(spec) if commercial else "") or reason or "ready",
     }
+
+
+def size(spec: Spec) -> str:
+    """What a download takes; empty where there is none."""
+    return hub.sized(spec.bytes) if spec.bytes or spec.param("repo") else ""
 
 
 def barred(spec: Spec) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from retrieval.embedders import EMBEDDERS
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
@@ -35,7 +35,7 @@ def against_float32(
         no float32 vectors to compare with; nothing at all where the lab has float32 itself,
         the embedder is no network, or no row has a neighbour.
     """
-    spec = EMBEDDERS.spec(name)
+    spec = replace(lab.spec(name), precision="float32")
     k = min(MOST, len(gallery) - 1)
     if lab.precision == spec.precision or spec.metric is not Metric.COSINE or k < 1:
         return None

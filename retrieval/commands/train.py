@@ -74,8 +74,10 @@ def trainable(spec: Spec) -> Spec:
     """The embedder's spec.
 
     Raises:
-        BadQuery: it reads no pictures, or makes bits.
+        BadQuery: it reads no pictures, makes bits, or is a typed name.
     """
+    if spec.param("typed"):
+        raise BadQuery(f"{spec.name} is typed; train by an embedder of the list")
     if not spec.reads_images or spec.metric is Metric.HAMMING:
         raise BadQuery(f"{spec.title} has no picture vectors to project; choose another embedder")
     return spec

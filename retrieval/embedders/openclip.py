@@ -236,4 +236,5 @@ def _files(model: Model) -> tuple[tuple[str, Any], ...]:
     return (("files", (*names, (model.commit.weights, model.commit.sha256))),)
 
 
-SPECS = (*(_spec(model) for model in MODELS), _own())
+_EVERY = (*map(_spec, MODELS), _own())
+SPECS = tuple(sorted(_EVERY, key=lambda spec: spec.family != "OpenCLIP"))  # a family is together

@@ -15,6 +15,7 @@ from retrieval.galleries.base import Gallery
 from retrieval.indexes.base import Index
 from retrieval.measure.sweep import Asked, Kind, Point
 from retrieval.runtime.machine import machine
+from retrieval.runtime.paths import plain
 from retrieval.store import Built, Key, index_key, vectors_key
 from retrieval.types import Spec
 
@@ -113,7 +114,7 @@ class Sweeps:
 def place(root: Path, wanted: Key) -> Path:
     """Where a sweep stands below a root."""
     name = f"{wanted['index']}-{manifest.digest(wanted)}"
-    return Path(root, wanted["gallery"], wanted["embedder"], name)
+    return Path(root, wanted["gallery"], plain(wanted["embedder"]), name)
 
 
 def read(folder: Path) -> Sweep:

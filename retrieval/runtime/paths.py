@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 from retrieval.errors import NotReady
 
 VARIABLE = "PARALLAX_CACHE"
 """Environment variable that names another cache folder."""
+LONGEST = 120
+"""Characters of one part of a path that are taken of a name."""
 
 
 def cache() -> Path:
@@ -22,6 +26,18 @@ def cache() -> Path:
         return Path(given or "~/.cache/parallax").expanduser()
     except RuntimeError as error:
         raise NotReady(f"there is no home folder for a cache; set {VARIABLE}") from error
+
+
+def plain(name: str) -> str:
+    """A name as one part of a path: itself, if it holds nothing that a path must not.
+
+    >>> plain("conse-lite2"), plain("hf-hub:a/b")
+    ('conse-lite2', 'hf-hub%3Aa%2Fb')
+    """
+    safe = quote(name, safe=" +")
+    if len(safe) <= LONGEST:
+        return safe
+    return f"{safe[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def unwritable(folder: Path, error: OSError) -> NotReady:

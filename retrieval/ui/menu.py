@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from retrieval.embedders import typed
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.registry import suggest
@@ -46,7 +47,10 @@ class Menu:
 
         Raises:
             UnknownName: with the nearest names.
+            LabError: a typed name is no model, cannot be asked for, or the lab is public.
         """
+        if typed.is_typed(name):
+            return self.lab.spec(name)
         return _named("embedder", name, self.embedders)
 
     def index(self, name: str) -> Spec:
@@ -76,7 +80,8 @@ class Menu:
 
     def embedder_options(self, chosen: str) -> str:
         """Options grouped by family; what is not ready is listed, grey, with its reason."""
-        groups = groupby(self.embedders, key=lambda spec: spec.family or "Embedders")
+        more = [self.lab.spec(chosen)] if typed.is_typed(chosen) else []
+        groups = groupby([*self.embedders, *more], key=lambda spec: spec.family or "Embedders")
         return "".join(
             f'<optgroup label="{escape(family)}">'
             + "".join(
