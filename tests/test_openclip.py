@@ -139,7 +139,7 @@ def test_vectors_are_open_clips(
         pixels = torch.stack([transform(picture) for picture in pictures(kind)])
         images = model.encode_image(pixels, normalize=True).numpy()
         texts = model.encode_text(tokens(TEXTS), normalize=True).numpy()
-    assert np.ptp(images, axis=0).max() > 0.01 < np.ptp(texts, axis=0).max()  # they differ
+    assert min(np.ptp(images, axis=0).max(), np.ptp(texts, axis=0).max()) > 0.005  # they differ
     np.testing.assert_allclose(embedder.images(pictures(kind)), images, atol=1e-4)
     np.testing.assert_allclose(embedder.texts(TEXTS), texts, atol=1e-4)
     one = embedder.texts(TEXTS[:1])

@@ -69,7 +69,7 @@ class Tokens:
         encoded = self._pairs.encode_batch(whole, add_special_tokens=self._config.own)
         if not self._config.own:
             return self._ended([each.ids for each in encoded])
-        rows = np.array([each.ids for each in encoded], np.int64).reshape(len(texts), -1)
+        rows = np.array([each.ids for each in encoded], np.int64).reshape(len(texts), self._config.context)
         return rows if self._separator is None else np.where(rows == self._separator, 0, rows)
 
     def _ended(self, encoded: Sequence[Sequence[int]]) -> NDArray[np.int64]:
@@ -114,9 +114,7 @@ def _settings(folder: Path) -> dict[str, Any]:
             try:
                 found |= dict(json.loads(path.read_text("utf-8")))
             except (OSError, ValueError, TypeError) as error:
-                raise Damaged(
-                    f"{path} cannot be read as a tokenizer's settings: {error}"
-                ) from error
+                raise Damaged(f"{path} holds no settings of a tokenizer: {error}") from error
     return found
 
 
