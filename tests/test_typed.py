@@ -110,7 +110,7 @@ def test_it_is_an_embedder_like_any_other(client: Client) -> None:
     assert (found["image"], found["text"], found["states"]) == ([1, 16], [1, 16], "ready")
     how = "longest side bicubic, filled with 0, mean and deviation"
     assert found["key"] == [NAME, f"https://huggingface.co/{REPO}", SHA, how]
-    assert client(SPEC, HF_HUB_OFFLINE="1")["answer"]["state"] == "ready"
+    assert client(SPEC, HF_HUB_OFFLINE="1").get("answer", {}).get("state") == "ready"
 
 
 def test_a_later_commit_waits_for_the_users_word(
@@ -172,16 +172,12 @@ def test_offline_and_unknown_is_said(client: Client, server: HubServer) -> None:
 
 
 def test_a_tag_is_its_repository_if_that_is_the_same(client: Client) -> None:
-    code = (
-        f"from retrieval.embedders import typed; typed._tags = lambda: {{name: '{REPO}'}}\n{SPEC}"
-    )
-    refused = client(code, "ViT-B-32/openai")
+    swap = f"from retrieval.embedders import typed; typed._tags = lambda: {{name: {REPO!r}}}"
+    refused = client(f"{swap}\n{SPEC}", "ViT-B-32/openai")
+    client("import importlib; from retrieval.embedders import typed; importlib.reload(typed)")
     assert refused["error"] == "Damaged"
     assert "ViT-B-32/openai makes 512 numbers of 224 pixels in open_clip" in refused["text"]
     assert f"write {NAME}" in refused["text"]
-    assert client(
-        "import importlib; from retrieval.embedders import typed; importlib.reload(typed)"
-    )
 
 
 def test_the_tags_are_open_clips() -> None:

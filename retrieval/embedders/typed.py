@@ -12,6 +12,7 @@ import importlib.util
 import json
 import re
 import threading
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def _hub(name: str, repo: str, revision: str) -> Spec:
     folder, _ = hub.download(repo, bare.revision, {CONFIG: ""})
     config, source = read_config(folder), f"https://huggingface.co/{repo}"
     made = _spec(name, repo, config, source, bare.revision, bare.params)
-    return commits.settled(made)
+    return replace(made, bytes=bare.bytes)
 
 
 def _spec(
