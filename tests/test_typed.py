@@ -38,6 +38,9 @@ answer = {
 """
 EMBED = """
 from pathlib import Path
+from retrieval import commits
+from retrieval.embedders import typed
+commits._KNOWN.clear(), typed._SPECS.clear()
 from PIL import Image
 from retrieval.lab import Lab
 from retrieval.store import vectors_key

@@ -62,7 +62,7 @@ def shipping() -> list[str]:
     return [
         spec.name
         for spec in EMBEDDERS.specs()
-        if spec.install and not (spec.bytes or spec.key or made_here(spec))
+        if spec.install and not (spec.param("repo") or spec.bytes or spec.key or made_here(spec))
     ]
 
 

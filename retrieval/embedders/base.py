@@ -56,7 +56,7 @@ class Embedder(ABC):
 
     def nbytes(self) -> int:
         """Bytes that it holds in memory, about as many as its download has where it has one."""
-        return self.spec.bytes
+        return max(self.spec.bytes, 4 * self.spec.parameters)
 
     @abstractmethod
     def _images(self, batch: Sequence[Image]) -> Vectors: ...

@@ -69,7 +69,9 @@ class Tokens:
         encoded = self._pairs.encode_batch(whole, add_special_tokens=self._config.own)
         if not self._config.own:
             return self._ended([each.ids for each in encoded])
-        rows = np.array([each.ids for each in encoded], np.int64).reshape(len(texts), self._config.context)
+        rows = np.array([each.ids for each in encoded], np.int64).reshape(
+            len(texts), self._config.context
+        )
         return rows if self._separator is None else np.where(rows == self._separator, 0, rows)
 
     def _ended(self, encoded: Sequence[Sequence[int]]) -> NDArray[np.int64]:
