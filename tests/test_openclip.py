@@ -15,11 +15,13 @@ import open_clip  # type: ignore[import-untyped]
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
-from retrieval.embedders import openclip
+from retrieval.embedders import openclip, typed
 from retrieval.embedders.clip_config import CONFIG, read_config
 from retrieval.embedders.clip_pixels import square
 from retrieval.embedders.clip_tokens import SETTINGS, TOKENS, Tokens
+from retrieval.embedders.clip_towers import image_tower
 from retrieval.errors import Damaged, NotReady, Refused
 from tests.clipmodels import KINDS, SLOW, read, write_model
 from tests.hubclient import HubClient
@@ -41,7 +43,7 @@ EMBED = """
 from dataclasses import replace
 from PIL import Image
 import numpy as np
-from retrieval.embedders import openclip
+from retrieval.embedders import openclip, typed
 from retrieval.readiness import state
 params = (("repo", f"lab/tiny-{kind}"), ("files", tuple((name, "") for name in names)))
 spec = replace(openclip.SPECS[0], dim=dim, revision=sha, params=params, bytes=6_700_000)
@@ -389,6 +391,33 @@ def test_cut_weights_are_said(
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(Damaged, match="holds no OpenCLIP model that can be read"):
         own(copy, monkeypatch, tmp_path / "cache")
+
+
+def test_pickled_weights_are_read_as_weights_only(folder: Path, copy: Path) -> None:
+    safe, pickled = copy / openclip.WEIGHTS, copy / openclip.PICKLED
+    torch.save(load_file(safe), pickled)
+    pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        towers = [image_tower(path, read_config(folder)) for path in (safe, pickled)]
+        assert torch.equal(towers[0](pixels), towers[1](pixels))
+    torch.save({"visual": Path("anything that is no tensor")}, pickled)
+    with pytest.raises(Damaged, match="holds no OpenCLIP model that can be read"):
+        image_tower(pickled, read_config(folder))
+
+
+def test_what_is_offered_is_open_clips() -> None:
+    offered = [spec for spec in openclip.SPECS if spec.param("repo")]
+    known = dict(line.split(" ") for line in typed.TAGS.read_text("utf-8").splitlines())
+    for spec in offered:
+        tags = [tag for tag, repo in known.items() if repo == spec.param("repo")]
+        sizes = [open_clip.get_model_config(tag.partition("/")[0]) for tag in tags]
+        assert (spec.dim, spec.side) in [
+            (each["embed_dim"], each["vision_cfg"]["image_size"]) for each in sizes
+        ]
+        assert spec.parameters > 10**7 and spec.licence and len(spec.revision) in (0, 40)
+        cfg = open_clip.get_pretrained_cfg(*tags[0].split("/"))
+        how = "squashed" if cfg["resize_mode"] == "squash" else "shortest side"
+        assert spec.preprocessing.startswith(f"{how} {cfg['interpolation']}"), spec.name
 
 
 def test_a_changed_folder_is_another_revision(copy: Path) -> None:

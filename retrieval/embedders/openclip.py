@@ -169,6 +169,17 @@ SHARED: dict[str, Any] = {
 }
 
 
+def needing(*more: str) -> dict[str, Any]:
+    """What every spec has, and the import names that some need beside it."""
+    line = " ".join((SHARED["install"], *more))
+    return {**SHARED, "needs": (*SHARED["needs"], *more), "install": line}
+
+
+def beside(config: Config) -> tuple[str, ...]:
+    """The import names that a model of a user's own needs besides."""
+    return ("transformers",) if config.own else ()
+
+
 def resized(config: Config) -> str:
     """How a configuration makes a picture a square, for the store's key."""
     how = {"squash": "squashed", "shortest": "shortest side", "longest": "longest side"}
@@ -181,11 +192,12 @@ def _own() -> Spec:
     """The spec of the folder that the environment names now."""
     named = os.environ.get(VARIABLE, "")
     folder, dim, side, how = Path(named), 512, 224, MODELS[0].preprocessing
+    more: tuple[str, ...] = ()
     try:
         folder = folder.expanduser()
         if named:
             config = read_config(folder)
-            dim, side, how = config.dim, config.size, resized(config)
+            dim, side, how, more = config.dim, config.size, resized(config), beside(config)
     except (Damaged, RuntimeError):  # readiness says what is wrong with it
         pass
     return Spec(
@@ -198,7 +210,7 @@ def _own() -> Spec:
         revision=identity(folder) if named else "",
         preprocessing=how,
         params=(("variable", VARIABLE), ("local", (CONFIG, WEIGHTS, TOKENS))),
-        **SHARED,
+        **needing(*more),
     )
 
 
@@ -208,7 +220,7 @@ def picking(*weights: str) -> tuple[tuple[str, Any], ...]:
 
 
 def _spec(model: Model) -> Spec:
-    commit, needs = model.commit, (*SHARED["needs"], *model.needs)
+    commit = model.commit
     return Spec(
         name=model.name,
         title=model.title,
@@ -223,7 +235,7 @@ def _spec(model: Model) -> Spec:
         revision=commit.revision,
         preprocessing=model.preprocessing,
         params=(("repo", model.repo), *_files(model)),
-        **{**SHARED, "needs": needs, "install": " ".join((SHARED["install"], *model.needs))},
+        **needing(*model.needs),
     )
 
 

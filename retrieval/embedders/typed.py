@@ -152,7 +152,7 @@ def _spec(
         preprocessing=openclip.resized(config),
         note="its licence is not known here",
         params=(*params, ("typed", True)),
-        **openclip.SHARED,
+        **openclip.needing(*openclip.beside(config)),
     )
 
 
