@@ -27,7 +27,7 @@ from retrieval.embedders.clip_tokens import SETTINGS, TOKENS
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789'&.,!?-"
 WORDS = ("bird", "dog", "photo", "of", "a", "cat", "word", "two", "the")
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "model_cfg": {
         "embed_dim": 16,
         "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
@@ -74,18 +74,18 @@ def _siglip(tokenizer: str, words: int) -> dict[str, Any]:
 
 
 def _small(vision: dict[str, Any], context: int, how: dict[str, Any]) -> dict[str, Any]:
-    text = {**PLAIN["model_cfg"]["text_cfg"], "context_length": context}  # type: ignore[dict-item]
+    text = {**PLAIN["model_cfg"]["text_cfg"], "context_length": context}
     parts = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text, "custom_text": True}
     return {"model_cfg": parts, "preprocess_cfg": how}
 
 
 def _meta() -> dict[str, Any]:
     whole = deepcopy(PLAIN)
-    whole["model_cfg"]["text_cfg"] |= {  # type: ignore[operator]
+    whole["model_cfg"]["text_cfg"] |= {
         "vocab_size": 200, "hf_tokenizer_name": "facebook/xlm-v-base", "pool_type": "eos",
         "eos_id": 2,
     }  # fmt: skip
-    whole["preprocess_cfg"]["resize_mode"] = "longest"  # type: ignore[call-overload]
+    whole["preprocess_cfg"]["resize_mode"] = "longest"
     return whole
 
 
