@@ -234,6 +234,33 @@ def test_first_load_then_warm_without_network(
     assert asked - {"/api/models"} == wanted  # transformers itself asks the hub for nothing
 
 
+KEPT = """
+from dataclasses import replace
+from PIL import Image
+from retrieval import commits
+from retrieval.embedders import dino
+from retrieval.readiness import state
+plain = next(each for each in dino.SPECS if each.name == "dinov2-s-registers")
+assert plain.revision == ""
+params = tuple({**dict(plain.params), "repo": "lab/tiny-registers"}.items())
+spec = replace(plain, dim=32, params=params)
+before = state(spec).kind
+embedder = dino.Dino(spec)
+embedder.images([Image.new("RGB", (40, 60), "teal")])
+answer = [before, state(commits.settled(spec)).kind, embedder.spec.revision]
+"""
+
+
+def test_a_commit_that_nobody_pinned_is_kept(
+    server: HubServer, client: HubClient, folders: dict[str, Path]
+) -> None:
+    shown = tiny.files(folders["dinov2_with_registers"])
+    server.add("models", "lab/tiny-registers", SHA, shown)
+    assert client.run(KEPT)["answer"] == ["download", "ready", SHA]
+    server.add("models", "lab/tiny-registers", "b" * 40, shown)
+    assert client.run(KEPT)["answer"] == ["ready", "ready", SHA]
+
+
 REFUSALS = {
     401: ("NotReady", "set HF_TOKEN"),
     403: ("NotReady", f"{REPO} is gated (403): ask for access at http"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL.Image import Image
 
+from retrieval import commits
 from retrieval.embedders import pretrained, processor
 from retrieval.embedders.base import Embedder, unit
 from retrieval.embedders.dino_models import MODELS, Model
@@ -45,6 +46,7 @@ _CUTS = {
 
 def _specs(model: Model) -> Iterator[Spec]:
     files = ((CONFIG, ""), (processor.NAME, ""), (WEIGHTS, model.sha256))
+    unknown = ("pick", tuple((name,) for name, _ in files))
     for at, (ending, words) in enumerate(POOLINGS.items()):
         if ending == "mean" and model.kind == "dinov3_convnext":
             continue  # its class token is the mean already
@@ -66,7 +68,7 @@ def _specs(model: Model) -> Iterator[Spec]:
             side=SIDE,
             params=(
                 ("repo", model.repo),
-                ("files", files),
+                ("files", files) if model.revision else unknown,
                 ("network", model.name),
                 ("kind", model.kind),
                 ("pooling", at),
@@ -87,6 +89,7 @@ class Dino(Embedder):
     """
 
     def __init__(self, spec: Spec) -> None:
+        spec = commits.asked(spec)
         super().__init__(spec)
         folder = pretrained.fetch(spec)
         told = pretrained.configured(folder, spec.param("kind"))

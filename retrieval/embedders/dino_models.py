@@ -25,7 +25,7 @@ class Model:
         name: what people type, a pooling's ending left out.
         title: what people read.
         repo: where it is on the hub.
-        revision: the full commit.
+        revision: the full commit; nothing where the first use asks the hub and keeps its word.
         kind: ``model_type`` of its configuration.
         dim: numbers of a vector.
         parameters: how many numbers its weights are, four bytes each.
@@ -86,6 +86,15 @@ MODELS = (
         304_368_640,
     ),
     Model(
+        "dinov2-s-registers",
+        "DINOv2 ViT-S/14, registers",
+        "facebook/dinov2-with-registers-small",
+        "",
+        "dinov2_with_registers",
+        384,
+        22_058_112,
+    ),
+    Model(
         "dinov2-b-registers",
         "DINOv2 ViT-B/14, registers",
         "facebook/dinov2-with-registers-base",
@@ -139,6 +148,24 @@ MODELS = (
         "dinov3_convnext",
         768,
         27_820_128,
+    ),
+    Model(
+        "dinov3-convnext-s",
+        "DINOv3 ConvNeXt-S",
+        "facebook/dinov3-convnext-small-pretrain-lvd1689m",
+        "",
+        "dinov3_convnext",
+        768,
+        49_454_688,
+    ),
+    Model(
+        "dinov3-convnext-b",
+        "DINOv3 ConvNeXt-B",
+        "facebook/dinov3-convnext-base-pretrain-lvd1689m",
+        "",
+        "dinov3_convnext",
+        1024,
+        87_566_464,
     ),
     Model(
         "dinov3-convnext-l",
