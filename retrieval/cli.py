@@ -1,4 +1,4 @@
-"""``python -m retrieval list|build|search|compare|evaluate|calibrate|votes|knobs|sweep|...``."""
+"""``python -m retrieval list|build|choose|search|compare|evaluate|calibrate|votes|sweep|...``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "list": "listing",
     "build": "build",
     "calibrate": "calibrate",
+    "choose": "choose",
     "search": "compare",
     "compare": "compare",
     "duplicates": "duplicates",

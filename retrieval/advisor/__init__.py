@@ -1,0 +1,1 @@
+"""Questions about a project, answered with a stack and its reasons."""

@@ -1,0 +1,87 @@
+"""When to pick something else, and what here shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """When to pick something else.
+
+    Attributes:
+        name: by which tests speak of it.
+        title: the case.
+        reason: what to do, and why.
+        source: where that is written.
+        show: what the button says; empty where nothing here shows it.
+        panels: that show it.
+        tab: that shows it, where the page has it.
+        row: a picture to ask with, -1 for the query that is asked.
+        crop: the part of it.
+    """
+
+    name: str
+    title: str
+    reason: str
+    source: str
+    show: str = ""
+    panels: tuple[str, ...] = ()
+    tab: str = ""
+    row: int = -1
+    crop: str = ""
+
+
+ELSEWHERE = (
+    Elsewhere(
+        "duplicates",
+        "Near-duplicates",
+        "Perceptual hashes: 64 bits a picture, no model, robust to size and JPEG, blind to "
+        "crops and to meaning.",
+        "https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html",
+        "Open two hashes",
+        ("phash@faiss-binary-flat", "dhash@faiss-binary-flat"),
+        "duplicates",
+        0,
+    ),
+    Elsewhere(
+        "objects",
+        "An object in a picture",
+        "Detect first, then search by the part: one vector of a whole scene holds its largest "
+        "thing. A crop by hand shows what a detector would give (no detector in this lab).",
+        "https://arxiv.org/abs/2306.09683",
+        "Search by a crop",
+        (),
+        "",
+        0,
+        "0.25,0.25,0.75,0.75",
+    ),
+    Elsewhere(
+        "faces",
+        "Faces",
+        "ArcFace on aligned faces, not CLIP or DINO (not in this lab). Its common weights are "
+        "for research only, and in the EU faces that identify are biometric data: GDPR, "
+        "Article 9, asks for consent or a law.",
+        "https://gdpr-info.eu/art-9-gdpr/",
+    ),
+    Elsewhere(
+        "web-scale",
+        "Web scale",
+        "Quantise and split into lists: IVF with PQ or RaBitQ codes, over many machines. "
+        "LSH needs more bits for the same recall and is here as a museum piece.",
+        "https://arxiv.org/abs/1702.08734",
+        "Open RaBitQ beside LSH",
+        ("{embedder}@faiss-ivf-rabitq", "{embedder}@faiss-lsh"),
+    ),
+    Elsewhere(
+        "retired",
+        "VGG, SIFT and bags of words, Annoy",
+        "Retired: VGG and SIFT's words are beaten by every embedder above at a fraction of the "
+        "time; Annoy by HNSW in recall, speed and memory, says its own maker.",
+        "https://engineering.atspotify.com/2023/10/introducing-voyager-spotifys-new-nearest-neighbor-search-library",
+        "Open SIFT beside it",
+        ("sift-words@exact", "{embedder}@exact"),
+        "",
+        0,
+    ),
+)

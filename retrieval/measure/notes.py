@@ -1,0 +1,113 @@
+"""What was measured, one JSON body a key, on disk beside the artefacts; each is its own receipt."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from retrieval import manifest
+from retrieval.errors import BadQuery, Damaged
+from retrieval.runtime.machine import machine
+from retrieval.store import Key
+
+FILE = "note.json"
+NAME = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Note:
+    """A measurement.
+
+    Attributes:
+        key: all that decides it.
+        body: what came out, plain JSON.
+        machine: where it was measured.
+        at: when, in UTC.
+    """
+
+    key: Key
+    body: Mapping[str, Any]
+    machine: str
+    at: str
+
+    @property
+    def here(self) -> bool:
+        """Whether it was measured on a machine like this one."""
+        return self.machine == machine()
+
+    @property
+    def name(self) -> str:
+        """By which its receipt is asked for."""
+        return manifest.digest(self.key)
+
+    def receipt(self) -> dict[str, Any]:
+        """All that it came of, and what came of it, with the library versions of now."""
+        return {
+            "at": self.at,
+            "machine": self.machine,
+            **manifest.recorded(),
+            "key": dict(self.key),
+            "measured": dict(self.body),
+        }
+
+
+class Notes:
+    """A folder of measurements.
+
+    Args:
+        root: where they stand.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, key: Key) -> Note | None:
+        """The measurement of a key; one that is damaged is measured anew."""
+        try:
+            return _read(self._place(key))
+        except Damaged:
+            return None
+
+    def save(self, key: Key, body: Mapping[str, Any]) -> Note:
+        """Keep a measurement of here and now, in the place of an older one.
+
+        Raises:
+            LabError: the cache cannot be written.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        made = Note(key, body, machine(), now)
+        with manifest.publish(self._place(key), key) as folder:
+            told = {"body": body, "machine": made.machine, "at": made.at}
+            (folder / FILE).write_text(json.dumps(told, indent=1), "utf-8")
+        return made
+
+    def named(self, name: str) -> Note:
+        """A measurement by its receipt's name.
+
+        Raises:
+            BadQuery: there is none.
+        """
+        found = [self.root / name] if NAME.fullmatch(name) else []
+        for folder in found:
+            try:
+                return _read(folder)
+            except Damaged:
+                break
+        raise BadQuery("no measurement has this receipt; measure again for a new one")
+
+    def _place(self, key: Key) -> Path:
+        return self.root / manifest.digest(key)
+
+
+def _read(folder: Path) -> Note:
+    key = manifest.check(folder)["key"]
+    try:
+        told = json.loads((folder / FILE).read_text("utf-8"))
+        return Note(key, dict(told["body"]), str(told["machine"]), str(told["at"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{folder / FILE} cannot be read ({error}); delete {folder}") from error
