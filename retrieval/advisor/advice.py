@@ -288,12 +288,15 @@ def measuring(lab: Lab, gallery: Gallery, need: Need, seconds: float) -> Generat
     Raises:
         LabError: nothing can be measured with this gallery.
     """
-    facts = {name: str(value) for name, value in need.told().items()}
-    rule = first(EMBEDDERS, facts)
-    able = [model for model in models(lab, rule, lambda spec: 0.0) if not forbids(model, need)]
+    advice = choose(lab, gallery, need)
+    stacks = (advice.best, advice.second)
+    indexes = [stack.kept.spec.name for stack in stacks if stack.kept.spec and stack.kept.ready]
+    able = [
+        model for model in models(lab, advice.rules[0], lambda _: 0.0) if not forbids(model, need)
+    ]
     ready = [model.spec for model in able if model.ready and model.spec]
     here = [spec for spec in ready if embedded(lab, gallery, spec)] or ready[:1]
     evidence = Evidence(lab, gallery, standing(lab, gallery, able))
     if evidence.embedder is None:
         raise Unsupported("no embedder that may be recommended is ready here; get one first")
-    yield from measure(lab, evidence, here, need, seconds)
+    yield from measure(lab, evidence, here, indexes, need, seconds)

@@ -20,6 +20,7 @@ from retrieval.measure.growth import Growth, grown
 from retrieval.measure.notes import Note, Notes
 from retrieval.measure.quality import Task, by_caption, by_label
 from retrieval.measure.scale import Job, Left, Mark
+from retrieval.readiness import state
 from retrieval.store import Key, vectors_key
 from retrieval.types import Metric, Spec
 
@@ -71,12 +72,8 @@ class Evidence:
         self.lab = lab
         self.gallery = gallery
         self.embedder = embedder
-        self.job = (
-            Job(gallery, embedder, [INDEXES.spec(name) for name in INDEXES_MEASURED])
-            if embedder and embedder.metric is Metric.COSINE
-            else None
-        )
-        self._notes = scale.known(lab, self.job) if self.job else {}
+        floats = embedder is not None and embedder.metric is Metric.COSINE
+        self.job = Job(gallery, embedder, []) if floats and embedder else None
 
     def exact_enough(self, ms: float, dim: int) -> Figure | None:
         """From how many vectors on exact search takes longer; none where too little is measured.
@@ -110,7 +107,7 @@ class Evidence:
 
     def setting(self, index: str, count: int) -> dict[str, int]:
         """Query-time knobs that reached the target at the nearest measured size."""
-        found = self._notes.get(index)
+        found = self._note(index)
         reached = [mark for mark in scale.marks(found) if mark.reached] if found else []
         if not reached:
             return {}
@@ -120,7 +117,13 @@ class Evidence:
 
     def marks(self) -> dict[str, list[Mark]]:
         """Everything that was measured, by index."""
-        return {name: scale.marks(note) for name, note in self._notes.items()}
+        notes = {name: self._note(name) for name in INDEXES.names()}
+        return {name: scale.marks(note) for name, note in notes.items() if note}
+
+    def check(self) -> dict[str, float]:
+        """How alike drawn vectors are to the real ones, 1 each; empty where none were drawn."""
+        note = self._note(INDEXES_MEASURED[0])
+        return dict(note.body["drawn"]) if note else {}
 
     def _wider(self, dim: int) -> float:
         return dim / self.embedder.dim if self.embedder else 1
@@ -134,8 +137,14 @@ class Evidence:
         note = ratings(self.lab).find(rating_key(self.gallery, spec, reads))
         return note if note and note.here else None
 
+    def _note(self, index: str) -> Note | None:
+        if self.job is None:
+            return None
+        note = scale.notes(self.lab).find(self.job.key(index))
+        return note if note and note.here else None
+
     def _grown(self, index: str) -> tuple[Note, list[Mark], Growth] | None:
-        note = self._notes.get(index)
+        note = self._note(index)
         if note is None:
             return None
         marks = scale.marks(note)
@@ -200,7 +209,12 @@ def _embedding(lab: Lab, embedder: Spec, task: Task) -> float | None:
 
 
 def measure(
-    lab: Lab, evidence: Evidence, embedders: Sequence[Spec], need: Need, seconds: float
+    lab: Lab,
+    evidence: Evidence,
+    embedders: Sequence[Spec],
+    indexes: Sequence[str],
+    need: Need,
+    seconds: float,
 ) -> Generator[str]:
     """Measure what an answer rests on, within a budget; what is known is not done again.
 
@@ -208,6 +222,7 @@ def measure(
         lab: what is loaded.
         evidence: of which gallery and embedder.
         embedders: whose quality is told, the first first.
+        indexes: names of those that are measured besides ``INDEXES_MEASURED``.
         need: what is asked for.
         seconds: nothing is begun after them.
 
@@ -230,8 +245,11 @@ def measure(
             yield f"{spec.title}: {error}"
     if evidence.job is None:
         return
+    names = dict.fromkeys((*INDEXES_MEASURED, *indexes))
+    specs = [INDEXES.spec(name) for name in names]
+    able = [spec for spec in specs if Metric.COSINE in spec.metrics and state(spec).kind == "ready"]
     rest = seconds - (time.monotonic() - start)
-    with closing(scale.measure(lab, evidence.job, rest)) as steps:
+    with closing(scale.measure(lab, replace(evidence.job, indexes=able), rest)) as steps:
         for step in steps:
             yield said(step)
 

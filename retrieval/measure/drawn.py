@@ -25,14 +25,14 @@ from retrieval.embedders.base import unit
 from retrieval.errors import BadVectors
 
 Floats = NDArray[np.float32]
-BASE = 8192
+BASE = 4096
 """Rows of the gallery that are drawn around, at most."""
 SMALL = 1024
 """Rows by which the method is calibrated, at most."""
-PROBES = 512
+PROBES = 256
 NEIGHBOURS = 10
-NEARS = (2, 4, 8, 16)
-STEPS = (0.3, 0.45, 0.6, 0.8, 1.0, 1.25, 1.6)
+NEARS = (4, 8, 16)
+STEPS = (0.45, 0.6, 0.8, 1.0, 1.25)
 CHUNK = 4096
 FEWEST = 32
 """Rows below which no neighbourhood can be told."""
@@ -91,11 +91,12 @@ class Drawer:
         return shape(self.rows).ratios(shape(self.draw(len(self.rows), seed=1)))
 
 
-def around(vectors: Floats, seed: int = 0) -> Drawer:
-    """A drawer around a gallery's vectors, calibrated.
+def around(vectors: Floats, method: tuple[int, float] | None = None, seed: int = 0) -> Drawer:
+    """A drawer around a gallery's vectors.
 
     Args:
         vectors: (n, dim) float32 rows of length 1.
+        method: neighbours and step that were calibrated before; else they are now.
         seed: of the rows that are taken where there are more than ``BASE``.
 
     Raises:
@@ -110,7 +111,7 @@ def around(vectors: Floats, seed: int = 0) -> Drawer:
         )
     chance = np.random.default_rng(seed)
     base = chance.permutation(rows)[:BASE]
-    near, step = calibrated(base[:SMALL])
+    near, step = method or calibrated(base[:SMALL])
     return Drawer(base, _nearest(base, base, near, own=True)[0], step)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -23,6 +24,7 @@ from retrieval.runtime.machine import memory
 from retrieval.store import Key, vectors_key
 from retrieval.types import Metric, Spec, Vectors
 
+LOG = logging.getLogger(__name__)
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 K = 10
 COUNT = 50
@@ -177,9 +179,14 @@ class Running:
             return
         try:
             mark = self._mark(spec, count)
-        except (LabError, MemoryError) as error:
+        except LabError as error:
             self.failed.add(spec.name)
-            yield Left(spec.name, count, str(error) or "there is not enough memory")
+            yield Left(spec.name, count, str(error))
+            return
+        except Exception:  # an engine's own failure costs its own marks alone
+            LOG.exception("measuring %s at %d vectors failed", spec.name, count)
+            self.failed.add(spec.name)
+            yield Left(spec.name, count, "it failed; the server's log has the details")
             return
         before.append(mark)
         self._keep(spec.name)
@@ -217,11 +224,23 @@ class Running:
             self._asked = count, self._drawn(count)
         return self._asked[1]
 
+    def _calibrated(self, real: Vectors) -> Drawer:
+        """The drawer; how it draws, and how alike that is, is kept for the next time."""
+        key = {**vectors_key(self.job.gallery, self.job.embedder), "kind": "drawn"}
+        note = self.store.find(key)
+        if note is None:
+            drawer = around(real)
+            method = {"near": drawer.neighbours.shape[1], "step": drawer.step}
+            note = self.store.save(key, {**method, "check": drawer.check()})
+        else:
+            drawer = around(real, (int(note.body["near"]), float(note.body["step"])))
+        self._check = note.body["check"]
+        return drawer
+
     def _drawn(self, count: int) -> Asked:
         real = self.lab.vectors(self.job.gallery, self.job.embedder.name)
         if self._drawer is None:
-            self._drawer = around(np.asarray(real, np.float32))
-            self._check = self._drawer.check()
+            self._drawer = self._calibrated(np.asarray(real, np.float32))
         stored = stack(real, self._drawer, count)
         queries = self._drawer.draw(COUNT, seed=3)
         exact = INDEXES.spec("exact")

@@ -1,6 +1,6 @@
 
 // --- the tabs beside the search: drawn by the server when they are opened ------------------------
-const TABS = ["search", "tradeoffs", "quality", "duplicates"];
+const TABS = ["search", "tradeoffs", "quality", "duplicates", "choose"];
 const START = new URLSearchParams(location.search);
 // run: what aborts the measuring that goes on, by tab; asked: number of the latest drawing;
 // told: the setting whose figures are shown
@@ -10,6 +10,7 @@ const views = { tab: "search", embedder: "", queries: "", language: "", target: 
 function view() {
   const use = paid.checked ? [["use", "commercial"]] : [];
   if (views.tab === "search") return use;
+  if (views.tab === "choose") return [...use, ["tab", "choose"], ...Object.entries(need)];
   if (views.tab === "duplicates") return [...use, ["tab", views.tab], ...twinsAddress()];
   const choice = { tradeoffs: ["embedder", "queries", "target"], quality: ["language"] }[views.tab] ?? [];
   return [...use, ["tab", views.tab], ...choice.filter((name) => views[name]).map((name) => [name, views[name]])];
@@ -37,6 +38,7 @@ function open(tab, focus) {
 /** What a tab is asked with. */
 function request(tab) {
   const shared = { gallery: gallery.value };
+  if (tab === "choose") return { ...shared, ...answered(), width: innerWidth };
   if (tab === "duplicates") return { ...shared, ...twinsRequest() };
   if (tab === "quality") return { ...shared, panels: state.panels.slice(0, 4), language: views.language };
   const embedder = views.embedder || decodeURIComponent(state.panels[0]?.split("@")[0] ?? "");
@@ -83,10 +85,11 @@ async function draw(tab, only) {
   try {
     const pieces = await (await post(`tab/${tab}`, request(tab))).json();
     if (number !== views.asked) return;
-    if (pieces.problem) return put(tab, { head: "", plot: "", table: "", more: "", fits: "", problem: pieces.problem });
+    if (pieces.problem && tab === "choose" && !only && unanswered()) return void draw(tab).then(() => put(tab, pieces));
+    if (pieces.problem) return put(tab, { ...(only === "answer" ? {} : { head: "" }), plot: "", table: "", more: "", fits: "", problem: pieces.problem });
     find(`#${tab} .slide`, element)?.removeAttribute("hidden");
-    if (only) ["head", "more"].forEach((name) => delete pieces[name]);
-    else if (!views.run[tab]) pieces.say = "";
+    if (only) (only === "answer" ? ["head"] : ["head", "more"]).forEach((name) => delete pieces[name]);
+    if (only !== true && !views.run[tab]) pieces.say = "";
     put(tab, pieces);
     chosen(tab);
     if (tab === "quality") voting();

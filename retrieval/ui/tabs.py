@@ -15,6 +15,7 @@ from starlette.routing import Route
 from retrieval.errors import BadQuery, LabError, Refused
 from retrieval.ui import fields
 from retrieval.ui.answers import Answers
+from retrieval.ui.choose import ChooseTab
 from retrieval.ui.duplicates import Duplicates
 from retrieval.ui.export import as_csv, as_json
 from retrieval.ui.quality import QualityTab
@@ -32,12 +33,16 @@ NEVER = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def tabs(answers: Answers) -> list[Route]:
-    """Routes of both tabs and of receipts; each answers in JSON, also where it refuses."""
+    """Routes of the tabs and of receipts; each answers in JSON, also where it refuses."""
     tradeoffs, quality = Tradeoffs(answers), QualityTab(answers)
     duplicates = Duplicates(answers)
+    choose = ChooseTab(answers)
 
     async def receipt(request: Request) -> Response:
         return await _answer(lambda: answers.kept.receipt(request.path_params["name"]))
+
+    async def note(request: Request) -> Response:
+        return await _answer(lambda: choose.receipt(request.path_params["name"]))
 
     async def figures(request: Request) -> Response:
         return await run_in_threadpool(_figures, tradeoffs, request)
@@ -51,6 +56,9 @@ def tabs(answers: Answers) -> list[Route]:
         Route("/tab/tradeoffs.{kind}", figures),
         Route("/tab/tradeoffs", _drawn(tradeoffs.draw), methods=["POST"]),
         Route("/tab/tradeoffs/measure", _measured(tradeoffs.measure), methods=["POST"]),
+        Route("/tab/choose", _drawn(choose.draw), methods=["POST"]),
+        Route("/tab/choose/measure", _measured(choose.measure), methods=["POST"]),
+        Route("/tab/choose/receipt/{name}", note),
         Route("/tab/quality", _drawn(quality.draw), methods=["POST"]),
         Route("/tab/quality/measure", _measured(quality.measure), methods=["POST"]),
         Route("/tab/duplicates.{kind}", pairs),
