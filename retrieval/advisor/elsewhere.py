@@ -76,8 +76,8 @@ ELSEWHERE = (
     Elsewhere(
         "retired",
         "VGG, SIFT and bags of words, Annoy",
-        "Retired: VGG and SIFT's words are beaten by every embedder above at a fraction of the "
-        "time; Annoy by HNSW in recall, speed and memory, says its own maker.",
+        "Retired: SIFT's words find copies and little else, VGG is 500 MB for less than a small "
+        "network gives; Annoy's own maker has replaced it by HNSW.",
         "https://engineering.atspotify.com/2023/10/introducing-voyager-spotifys-new-nearest-neighbor-search-library",
         "Open SIFT beside it",
         ("sift-words@exact", "{embedder}@exact"),

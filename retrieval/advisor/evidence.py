@@ -105,15 +105,20 @@ class Evidence:
             return self._figure(note, told, True, f" at {near.count:,}")
         return self._figure(note, growth.at(count), False, f" up to {growth.most:,}")
 
+    def reached(self, index: str, count: int) -> tuple[Note, Mark] | None:
+        """The measured size nearest to a number of vectors at which the target was reached."""
+        note = self._note(index)
+        reached = [mark for mark in scale.marks(note) if mark.reached] if note else []
+        if note is None or not reached:
+            return None
+        return note, min(reached, key=lambda mark: abs(np.log(mark.count / count)))
+
     def setting(self, index: str, count: int) -> dict[str, int]:
-        """Query-time knobs that reached the target at the nearest measured size."""
-        found = self._note(index)
-        reached = [mark for mark in scale.marks(found) if mark.reached] if found else []
-        if not reached:
-            return {}
-        near = min(reached, key=lambda mark: abs(np.log(mark.count / count)))
+        """Query-time knobs off their defaults that reached the target at the nearest size."""
+        found = self.reached(index, count)
         usual = {knob.name: knob.default for knob in INDEXES.spec(index).knobs}
-        return {name: value for name, value in near.point.knobs.items() if usual[name] != value}
+        knobs = found[1].point.knobs if found else {}
+        return {name: value for name, value in knobs.items() if usual[name] != value}
 
     def marks(self) -> dict[str, list[Mark]]:
         """Everything that was measured, by index."""

@@ -111,6 +111,7 @@ def costs(evidence: Evidence, need: Need, model: Model, kept: Kept) -> Iterator[
         )
     else:
         yield _latency(need, found)
+    yield from _settings(evidence, need, kept)
     yield from _embedding(evidence, need, model)
 
 
@@ -137,6 +138,27 @@ def _latency(need: Need, found: Figure) -> Reason:
         )
     kind = "measured here" if found.measured else "extrapolated"
     return Reason(f"Search: {text}; {found.of}).", kind, at=found.at, receipt=found.receipt)
+
+
+def _settings(evidence: Evidence, need: Need, kept: Kept) -> Iterator[Reason]:
+    """The setting that reached the target at the nearest size, else the defaults."""
+    if kept.spec is None or not kept.spec.knobs:
+        return
+    found = evidence.reached(kept.spec.name, need.most)
+    if found is None:
+        usual = ", ".join(f"{knob.name} {knob.default}" for knob in kept.spec.knobs)
+        yield Reason(f"Settings: begin with the defaults, {usual}.", "not measured")
+        return
+    note, mark = found
+    knobs = ", ".join(
+        f"{name} {value}" for name, value in {**mark.build, **mark.point.knobs}.items()
+    )
+    yield Reason(
+        f"Settings: {knobs} reached recall {mark.point.recall:.2f} among {mark.count:,}.",
+        "measured here",
+        at=note.at,
+        receipt=note.name,
+    )
 
 
 def _embedding(evidence: Evidence, need: Need, model: Model) -> Iterator[Reason]:
