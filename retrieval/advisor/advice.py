@@ -136,7 +136,9 @@ def choose(lab: Lab, gallery: Gallery, need: Need) -> Advice:
         note = asked.rating(spec, need.reads)
         return float(note.body["R@10"]["mean"]) if note else 0.0
 
-    able, out = _split([(model, forbids(model, need)) for model in models(lab, chosen, rate)])
+    able, out = _split(
+        [(model, forbids(model, need)) for model in models(lab, chosen, rate, need.runs)]
+    )
     if not able:
         raise Unsupported("no embedder may be recommended for that: " + "; ".join(map(_said, out)))
     evidence = Evidence(lab, gallery, standing(lab, gallery, able))
@@ -292,7 +294,9 @@ def measuring(lab: Lab, gallery: Gallery, need: Need, seconds: float) -> Generat
     stacks = (advice.best, advice.second)
     indexes = [stack.kept.spec.name for stack in stacks if stack.kept.spec and stack.kept.ready]
     able = [
-        model for model in models(lab, advice.rules[0], lambda _: 0.0) if not forbids(model, need)
+        model
+        for model in models(lab, advice.rules[0], lambda _: 0.0, need.runs)
+        if not forbids(model, need)
     ]
     ready = [model.spec for model in able if model.ready and model.spec]
     here = [spec for spec in ready if embedded(lab, gallery, spec)] or ready[:1]

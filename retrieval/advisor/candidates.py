@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from retrieval.advisor.engines import ENGINES, Engine, filters, registered
 from retrieval.advisor.need import Need
 from retrieval.advisor.roles import ROLES, Role, many, plays
@@ -94,15 +96,16 @@ class Kept:
         return self.spec is not None and self.state.kind == "ready"
 
 
-def models(lab: Lab, rule: Rule, rate: Rate) -> list[Model]:
-    """Embedders in a rule's order; of one kind the ready, the better, the smaller first.
+def models(lab: Lab, rule: Rule, rate: Rate, runs: str = "cpu") -> list[Model]:
+    """Embedders in a rule's order; of one kind the ready, the better, the handier first.
 
     Args:
         lab: whose states.
         rule: names the kinds.
         rate: an embedder's measured quality, 0 where it was not measured.
+        runs: where, as ``Need`` has it.
     """
-    return [model for name in rule.prefer for model in _of_role(lab, ROLES[name], rate)]
+    return [model for name in rule.prefer for model in _of_role(lab, ROLES[name], rate, runs)]
 
 
 def engines(lab: Lab, rule: Rule) -> list[Kept]:
@@ -152,25 +155,45 @@ def _unreachable(spec: Spec | None, need: Need, key: bool) -> str:
     return ""
 
 
-def _of_role(lab: Lab, role: Role, rate: Rate) -> Iterator[Model]:
+def _of_role(lab: Lab, role: Role, rate: Rate, runs: str) -> Iterator[Model]:
     found = [spec for spec in EMBEDDERS.specs() if plays(role, spec)]
-    each = [Model(role, spec, state(spec, lab.public)) for spec in reversed(found)]
-    yield from sorted(each, key=lambda model: _handiness(model, rate))
+    each = [Model(role, spec, state(spec, lab.public)) for spec in found]
+    order = {model.title: handiness(model, rate, runs, at) for at, model in enumerate(each)}
+    yield from sorted(each, key=lambda model: order[model.title])
     if not found:
         yield Model(role, None, State("unreachable", OUTSIDE))
 
 
-def _handiness(model: Model, rate: Rate) -> tuple[bool, float, int]:
-    """Ready before not, then by what was measured, then the small before the large.
+def handiness(model: Model, rate: Rate, runs: str, at: int) -> tuple[float, ...]:
+    """What sorts embedders of one kind, the best first.
 
-    Of two that ship, the later in the registry comes first, which is the larger and better.
+    Ready before not, then by what was measured, free licences before others, then the small
+    before the large, or the reverse on a GPU. Of those that ship the last is the largest and best.
     """
-    if model.spec is None:
-        return True, 0.0, 0
-    return not model.ready, -rate(model.spec), model.spec.bytes
+    spec = model.spec
+    if spec is None:
+        return (1,)
+    size = weight(spec)
+    bound = spec.licence is None or spec.licence.commercial != "yes"
+    large = -size if runs == "gpu" and size < np.inf else size
+    return not model.ready, -rate(spec), bound, large, at if size else -at
+
+
+def weight(spec: Spec) -> float:
+    """Millions of parameters or megabytes, as is known; 0 for what ships, infinite for neither."""
+    if not spec.param("repo"):
+        return 0.0
+    known = float(getattr(spec, "parameters", 0)) or spec.bytes / 4
+    return known / 1e6 or np.inf
 
 
 def _kept(lab: Lab, engine: Engine) -> Kept:
-    spec, inside = registered(engine, INDEXES.specs())
-    found = state(spec, lab.public) if spec else State("unreachable", OUTSIDE)
-    return Kept(engine, spec, inside, found)
+    found = [Kept(engine, spec, inside, state(spec, lab.public)) for spec, inside in ways(engine)]
+    ready = [each for each in found if each.ready]
+    nothing = Kept(engine, None, False, State("unreachable", OUTSIDE))
+    return next(iter([*ready, *found, nothing]))
+
+
+def ways(engine: Engine) -> list[tuple[Spec, bool]]:
+    """The registry's ways to an engine: its server, or the same engine in process."""
+    return registered(engine, INDEXES.specs())

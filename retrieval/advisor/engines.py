@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.types import Spec
@@ -60,7 +61,7 @@ ENGINES = {
             "MIT",
             FAISS,
             "The fastest at high recall while all fits in memory; ready when the gallery grows.",
-            "Holds whole vectors and links in memory; rows are not deleted, no filters.",
+            "Holds whole vectors and links in memory; its rows cannot be deleted.",
         ),
         Engine(
             "hnsw-sq8",
@@ -69,7 +70,7 @@ ENGINES = {
             "MIT",
             FAISS,
             "The same graph over a quarter of the vectors' memory.",
-            "One byte a dimension costs a little recall; rows are not deleted, no filters.",
+            "One byte a dimension costs a little recall; its rows cannot be deleted.",
         ),
         Engine(
             "ivf-rabitq",
@@ -167,13 +168,13 @@ ENGINES = {
 }
 
 
-def registered(engine: Engine, specs: list[Spec]) -> tuple[Spec | None, bool]:
-    """An engine's spec in the registry, and whether it is the same engine in process only."""
-    for spec in specs:
-        if any(spec.name.startswith(word) for word in engine.server):
-            return spec, False
-    found = next((spec for spec in specs if spec.name == engine.lab), None)
-    return found, bool(found and engine.server)
+def registered(engine: Engine, specs: Sequence[Spec]) -> list[tuple[Spec, bool]]:
+    """An engine's specs in the registry, each with whether it is the engine without its server."""
+    servers = [
+        (spec, False) for spec in specs if any(spec.name.startswith(word) for word in engine.server)
+    ]
+    inside = [(spec, bool(engine.server)) for spec in specs if spec.name == engine.lab]
+    return servers + inside
 
 
 def filters(engine: Engine, spec: Spec | None) -> bool:

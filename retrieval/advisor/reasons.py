@@ -177,6 +177,8 @@ def against(need: Need, model: Model, kept: Kept) -> Iterator[str]:
     yield model.role.against
     if need.languages == "many" and need.reads != "image" and not model.many:
         yield "It reads English only, and several languages are asked for."
+    if model.licence and model.licence.commercial == "no":
+        yield f"Its licence, {model.licence.id}, forbids commercial use, should that ever come."
     if model.licence and model.licence.commercial == "conditions" and need.commercial == "yes":
         yield f"Commercial use under conditions: {model.licence.id}, read it first."
     yield from _absent(model.title, model.spec is None, model.state.reason)

@@ -10,7 +10,9 @@ from retrieval.types import Licence, Metric, Spec
 APACHE = "https://www.apache.org/licenses/LICENSE-2.0"
 BULKY = 4_000_000_000
 """Bytes of weights above which one is not recommended unasked."""
-MANY = re.compile(r"siglip-?2|xlm|multilingual|mexma|nllb|jina|cohere", re.I)
+MANY = re.compile(
+    r"siglip-?2|xlm|multilingual|mexma|nllb|metaclip-?2|fifty languages|jina|cohere", re.I
+)
 """Names of those that read several languages."""
 
 
@@ -74,7 +76,7 @@ ROLES = {
         Role(
             "many",
             "OpenCLIP XLM-R ViT-B/32",
-            r"xlm|multilingual|mexma|nllb",
+            r"xlm|multilingual|mexma|nllb|metaclip-?2",
             True,
             512,
             Licence("MIT", "yes", "https://github.com/mlfoundations/open_clip/blob/main/LICENSE"),
@@ -167,7 +169,8 @@ def plays(role: Role, spec: Spec) -> bool:
         return False
     if spec.metric is Metric.HAMMING or not spec.reads_images or "retired" in spec.note:
         return False
-    if bool(spec.key) != role.key or spec.reads_text != role.text or spec.bytes > BULKY:
+    bulky = max(spec.bytes, 4 * getattr(spec, "parameters", 0)) > BULKY
+    if bool(spec.key) != role.key or spec.reads_text != role.text or bulky:
         return False
     told = " ".join((spec.name, spec.title, spec.family))
     if not re.search(role.pattern, told, re.I):
