@@ -178,6 +178,5 @@ def registered(engine: Engine, specs: Sequence[Spec]) -> list[tuple[Spec, bool]]
 
 
 def filters(engine: Engine, spec: Spec | None) -> bool:
-    """Whether it filters: as its spec declares, else as the table has it."""
-    declared = getattr(spec, "filters", None)
-    return engine.filters if declared is None else bool(declared)
+    """Whether it filters: its spec in this lab declares it, or the table knows it of the engine."""
+    return bool(getattr(spec, "filters", "")) or engine.filters

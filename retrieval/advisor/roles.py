@@ -70,7 +70,7 @@ ROLES = {
             512,
             Licence("MIT", "yes", "https://github.com/mlfoundations/open_clip/blob/main/LICENSE"),
             "https://arxiv.org/abs/2212.07143",
-            "Small, quick on a processor, and the best-studied of its kind.",
+            "A plain CLIP: small, quick on a processor, well studied.",
             "English only; counts, places and negations are lost (Yuksekgonul et al. 2023).",
         ),
         Role(

@@ -1,0 +1,252 @@
+"""Vectors drawn around a gallery's own, indexes at growing sizes, and what follows from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.errors import BadQuery, BadVectors, LabError, Refused, Unsupported
+from retrieval.indexes import INDEXES
+from retrieval.lab import Lab
+from retrieval.measure import drawn, scale
+from retrieval.measure.drawn import around, shape
+from retrieval.measure.footprint import FOOTPRINTS
+from retrieval.measure.growth import grown
+from retrieval.measure.notes import FILE, Notes
+from retrieval.measure.scale import Job, Left, Mark, cheapest, known, lists, marks, measure, stack
+from retrieval.types import Metric
+from tests.vectors import built
+from tests.vectors import drawn as clusters
+
+FEW = ("exact", "faiss-hnsw")
+SMALL = (200, 400, 785, 1200)
+
+
+@pytest.fixture(scope="module")
+def stamps() -> np.ndarray:
+    lab = Lab()
+    return np.asarray(lab.vectors(lab.gallery("stamps"), "conse-lite2"), np.float32)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    monkeypatch.setattr(scale, "SIZES", SMALL)
+    monkeypatch.setattr(drawn, "NEARS", (8,))
+    monkeypatch.setattr(drawn, "STEPS", (0.8,))
+    return Lab(cache=tmp_path)
+
+
+def job(lab: Lab, embedder: str = "conse-lite2", names: tuple[str, ...] = FEW) -> Job:
+    specs = [INDEXES.spec(name) for name in names]
+    return Job(lab.gallery("stamps"), lab.spec(embedder), specs)
+
+
+# --- drawn ----------------------------------------------------------------------------------------
+
+
+def test_drawn_vectors_lie_like_the_real_ones(stamps: np.ndarray) -> None:
+    drawer = around(stamps)
+    assert all(0.8 < ratio < 1.25 for ratio in drawer.check().values()), drawer.check()
+    new = drawer.draw(2000)
+    np.testing.assert_allclose(np.linalg.norm(new, axis=1), 1, atol=1e-5)
+    assert new.dtype == np.float32
+    assert len(np.unique(new, axis=0)) == 2000
+    nearest = (new @ stamps.T).max(axis=1)
+    assert np.median(nearest) < 0.9999  # none is a copy of a real one
+    assert np.median(nearest) > 0.6  # nor away from all of them
+
+
+def test_the_check_notices_what_is_not_like_the_real(stamps: np.ndarray) -> None:
+    noise = np.random.default_rng(0).standard_normal(stamps.shape).astype(np.float32)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    ratios = shape(stamps).ratios(shape(noise))
+    assert ratios["first"] > 1.5
+    assert ratios["dimension"] > 2
+
+
+def test_a_seed_draws_the_same_again(stamps: np.ndarray) -> None:
+    drawer = around(stamps)
+    assert (drawer.draw(100, 5) == drawer.draw(100, 5)).all()
+    assert (drawer.draw(100, 5) != drawer.draw(100, 6)).any()
+    again = around(stamps, (drawer.neighbours.shape[1], drawer.step))
+    assert (again.draw(10) == drawer.draw(10)).all()
+
+
+def test_too_few_and_bits_are_refused(stamps: np.ndarray) -> None:
+    with pytest.raises(BadVectors, match="packed bits"):
+        around(np.zeros((100, 8), np.uint8))  # type: ignore[arg-type]
+    with pytest.raises(BadVectors, match="1 different vectors are too few"):
+        around(np.repeat(stamps[:1], 500, axis=0))
+    with pytest.raises(BadVectors, match="31 different vectors"):
+        around(stamps[:31])
+
+
+def test_the_real_ones_come_first(stamps: np.ndarray) -> None:
+    drawer = around(stamps, (8, 0.8))
+    assert len(stack(stamps, drawer, 100)) == 100
+    more = stack(stamps, drawer, len(stamps) + 5)
+    assert (more[: len(stamps)] == stamps).all()
+    assert len(more) == len(stamps) + 5
+
+
+# --- growth ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("form", "name"), [(lambda n: n, "n"), (np.log, "log n")])
+def test_a_fit_finds_the_form_and_holds_the_truth(form: object, name: str) -> None:
+    counts = [1000, 3000, 10_000, 30_000, 100_000]
+    noise = np.random.default_rng(0).normal(1, 0.05, len(counts))
+    truth = lambda n: 0.02 + 1e-4 * form(n)  # type: ignore[operator]  # noqa: E731
+    found = grown(counts, [truth(n) * e for n, e in zip(counts, noise, strict=True)])
+    assert found is not None
+    value, low, high = found.at(1_000_000)
+    assert low < truth(1_000_000) < high
+    assert low <= value <= high
+    near = found.at(10_000)
+    assert high / low > near[2] / near[1]  # surer within than beyond
+    assert name in [line.form for line in found.lines]
+
+
+def test_a_crossing_is_where_the_bound_is_passed() -> None:
+    counts = [1000, 10_000, 100_000, 1_000_000]
+    found = grown(counts, [n * 1e-4 for n in counts])
+    assert found is not None
+    middle, earliest, latest = found.reaches(20)
+    assert middle == pytest.approx(200_000, rel=0.01)
+    assert earliest < middle < latest
+    assert found.reaches(1e12, most=1e9)[0] == 1e9
+
+
+def test_too_few_sizes_are_no_fit() -> None:
+    assert grown([], []) is None
+    assert grown([1000, 1000, 3000], [1, 1, 2]) is None
+
+
+def test_a_figure_that_falls_is_a_constant() -> None:
+    found = grown([1000, 3000, 10_000], [3.0, 2.0, 1.0])
+    assert found is not None
+    value, low, high = found.at(1e9)
+    assert 0 < low < value < high
+
+
+# --- footprints -----------------------------------------------------------------------------------
+
+
+DATABASES = ("pgvector-hnsw", "qdrant-hnsw", "milvus-hnsw")
+"""They hold more than the index, by what their own tables need."""
+
+
+@pytest.mark.parametrize("name", sorted({*FOOTPRINTS} - {*DATABASES}))
+def test_the_arithmetic_is_what_the_engine_holds(name: str) -> None:
+    vectors = clusters(Metric.COSINE, 4000, width=256)
+    with built(name, Metric.COSINE, vectors) as index:
+        assert FOOTPRINTS[name].bytes(256, 4000) == pytest.approx(index.nbytes(), rel=0.04)
+
+
+def test_codes_in_memory_are_less_than_the_whole() -> None:
+    plan = FOOTPRINTS["faiss-ivf-rabitq"]
+    assert plan.memory(768, 10**9) < plan.bytes(768, 10**9) / 20
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def test_every_index_is_measured_at_every_size_and_kept(here: Lab) -> None:
+    steps = list(measure(here, job(here), 60))
+    assert not [step for step in steps if isinstance(step, Left)]
+    found = {(step.index, step.count): step for step in steps if isinstance(step, Mark)}
+    assert list(found) == [(name, count) for count in SMALL for name in FEW]
+    assert all(mark.point.recall > 0.99 for (name, _), mark in found.items() if name == "exact")
+    notes = known(here, job(here))
+    assert [mark.count for mark in marks(notes["exact"])] == list(SMALL)
+    assert set(notes["exact"].body["drawn"]) == {"first", "tenth", "dimension"}
+    assert list(measure(here, job(here), 60)) == []  # all is known
+
+
+def test_no_time_measures_nothing_and_a_stop_keeps_what_was(here: Lab) -> None:
+    assert list(measure(here, job(here), 0)) == []
+    steps = measure(here, job(here), 60)
+    first = next(steps)
+    steps.close()
+    assert isinstance(first, Mark)
+    assert [mark.count for mark in marks(known(here, job(here))[first.index])] == [first.count]
+    rest = [step for step in measure(here, job(here), 60) if isinstance(step, Mark)]
+    assert len(rest) == len(SMALL) * len(FEW) - 1
+
+
+def test_what_would_outlast_the_time_is_not_begun(
+    here: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scale, "SLOWER", 1e9)
+    steps = list(measure(here, job(here), 60))
+    left = [step for step in steps if isinstance(step, Left)]
+    assert [each.count for each in left] == [SMALL[1]] * len(FEW)
+    assert all("longer than what is left" in each.problem for each in left)
+
+
+def test_an_engine_that_fails_costs_its_own_marks(
+    here: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(index: object, asked: object) -> object:
+        if index.spec.name == "faiss-hnsw":  # type: ignore[attr-defined]
+            raise RuntimeError("no")
+        return cheapest(index, asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scale, "cheapest", broken)
+    steps = list(measure(here, job(here), 60))
+    failed = [step for step in steps if isinstance(step, Left)]
+    assert [each.index for each in failed] == ["faiss-hnsw"]
+    assert sum(isinstance(step, Mark) for step in steps) == len(SMALL)
+
+
+def test_bits_and_other_peoples_pictures_are_refused(
+    here: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Unsupported, match="makes bits"):
+        next(measure(here, job(here, "phash"), 10))
+    public = Lab(cache=tmp_path, public=True)
+    asked, entry = job(public), public.catalog.entry("food101")
+    monkeypatch.setattr(public.catalog, "entry", lambda name: entry)
+    with pytest.raises(Refused, match="shipped galleries only"):
+        next(measure(public, asked, 10))
+
+
+def test_lists_grow_with_the_vectors() -> None:
+    assert lists(INDEXES.spec("faiss-ivf"), 10_000) == {"nlist": 400}
+    assert lists(INDEXES.spec("faiss-ivf"), 10**9) == {"nlist": 1024}
+    assert lists(INDEXES.spec("faiss-hnsw"), 10_000) == {}
+
+
+# --- notes ----------------------------------------------------------------------------------------
+
+
+def test_a_note_is_its_own_receipt(tmp_path: Path) -> None:
+    notes = Notes(tmp_path)
+    key = {"gallery": "stamps", "kind": "scale"}
+    made = notes.save(key, {"value": 1})
+    assert notes.find(key) == made
+    assert made.here
+    receipt = notes.named(made.name).receipt()
+    assert receipt["measured"] == {"value": 1}
+    assert receipt["key"] == key
+    assert {"machine", "versions", "python", "at"} <= set(receipt)
+    json.dumps(receipt)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../../etc", "0" * 12, "x" * 5000, "\0"])
+def test_a_receipt_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadQuery, match="no measurement has this receipt"):
+        Notes(tmp_path).named(name)
+
+
+def test_a_damaged_note_is_measured_anew(tmp_path: Path) -> None:
+    notes = Notes(tmp_path)
+    made = notes.save({"a": 1}, {"value": 1})
+    file = tmp_path / made.name / FILE
+    file.write_text(file.read_text().replace('"value": 1', '"value": 2'))
+    assert notes.find({"a": 1}) is None
+    with pytest.raises(LabError):
+        notes.named(made.name)
