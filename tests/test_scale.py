@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from retrieval.advisor.evidence import Evidence
 from retrieval.errors import BadQuery, BadVectors, LabError, Refused, Unsupported
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure import drawn, scale
 from retrieval.measure.drawn import around, shape
 from retrieval.measure.footprint import FOOTPRINTS
-from retrieval.measure.growth import grown
+from retrieval.measure.growth import FORMS, grown
 from retrieval.measure.notes import FILE, Notes
 from retrieval.measure.scale import Job, Left, Mark, cheapest, known, lists, marks, measure, stack
 from retrieval.types import Metric
+from retrieval.ui import reach
 from tests.vectors import built
 from tests.vectors import drawn as clusters
 
@@ -77,7 +79,7 @@ def test_a_seed_draws_the_same_again(stamps: np.ndarray) -> None:
 
 def test_too_few_and_bits_are_refused(stamps: np.ndarray) -> None:
     with pytest.raises(BadVectors, match="packed bits"):
-        around(np.zeros((100, 8), np.uint8))  # type: ignore[arg-type]
+        around(np.zeros((100, 8), np.uint8))
     with pytest.raises(BadVectors, match="1 different vectors are too few"):
         around(np.repeat(stamps[:1], 500, axis=0))
     with pytest.raises(BadVectors, match="31 different vectors"):
@@ -95,11 +97,13 @@ def test_the_real_ones_come_first(stamps: np.ndarray) -> None:
 # --- growth ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("form", "name"), [(lambda n: n, "n"), (np.log, "log n")])
-def test_a_fit_finds_the_form_and_holds_the_truth(form: object, name: str) -> None:
+@pytest.mark.parametrize("name", ["n", "log n"])
+def test_a_fit_finds_the_form_and_holds_the_truth(name: str) -> None:
+    def truth(count: float) -> float:
+        return float(0.02 + 1e-4 * FORMS[name](count))
+
     counts = [1000, 3000, 10_000, 30_000, 100_000]
     noise = np.random.default_rng(0).normal(1, 0.05, len(counts))
-    truth = lambda n: 0.02 + 1e-4 * form(n)  # type: ignore[operator]  # noqa: E731
     found = grown(counts, [truth(n) * e for n, e in zip(counts, noise, strict=True)])
     assert found is not None
     value, low, high = found.at(1_000_000)
@@ -250,3 +254,20 @@ def test_a_damaged_note_is_measured_anew(tmp_path: Path) -> None:
     assert notes.find({"a": 1}) is None
     with pytest.raises(LabError):
         notes.named(made.name)
+
+
+# --- the plot -------------------------------------------------------------------------------------
+
+
+def test_the_plot_shows_what_was_measured_and_what_is_told_beyond(here: Lab) -> None:
+    list(measure(here, job(here), 60))
+    evidence = Evidence(here, here.gallery("stamps"), here.spec("conse-lite2"))
+    near = reach.drawn(evidence, 1000, 20, 800)
+    assert near.count("<polyline") == len(FEW)  # nothing is told beyond
+    far = reach.drawn(evidence, 10**6, 20, 800)
+    assert far.count("stroke-dasharray") == far.count('opacity=".16"') == len(FEW)
+    assert "nan" not in far and "inf" not in far
+    nothing = Evidence(here, here.gallery("stamps"), here.spec("conse-lite0"))
+    assert reach.drawn(nothing, 1000, 20, 800) == ""
+    for width in (1, 10**6):
+        assert reach.drawn(evidence, 10**12, 1e5, width).startswith("<figure")

@@ -157,9 +157,9 @@ def choose(lab: Lab, gallery: Gallery, need: Need) -> Advice:
     other, beside = _other(able), kept[min(1, len(kept) - 1)]
     best = _stack(evidence, need, able[0], kept[0], rules, exact, able, True)
     second = _stack(evidence, need, other, beside, rules, exact, able, False)
-    preferred = {each for each in kept_by.prefer}
-    named = [each for each in kept_out if each[0].engine.name in preferred]
-    left = tuple((_title(each), why) for each, why in (*out, *named))
+    named = [each for each in kept_out if each[0].engine.name in kept_by.prefer]
+    barred: list[tuple[Model | Kept, str]] = [*out, *named]
+    left = tuple((_title(each), why) for each, why in barred)
     panels = opened(evidence, best, able[0], other, kept[0], beside, able)
     embedder = Panel.parse(best.panel).embedder if best.panel else ""
     return Advice(need, size, rules, best, second, left, exact, panels, embedder)

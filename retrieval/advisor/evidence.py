@@ -125,6 +125,11 @@ class Evidence:
         notes = {name: self._note(name) for name in INDEXES.names()}
         return {name: scale.marks(note) for name, note in notes.items() if note}
 
+    def growth(self, index: str) -> Growth | None:
+        """How an index's latency grows; none where too few sizes are measured."""
+        found = self._grown(index)
+        return found[2] if found else None
+
     def check(self) -> dict[str, float]:
         """How alike drawn vectors are to the real ones, 1 each; empty where none were drawn."""
         note = self._note(INDEXES_MEASURED[0])

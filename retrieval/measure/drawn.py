@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ def calibrated(rows: Floats) -> tuple[int, float]:
     def off(pair: tuple[int, float]) -> float:
         near, step = pair
         drawn = Drawer(rows, nearest[:, :near], step).draw(len(rows))
-        return sum(abs(np.log(each)) for each in wanted.ratios(shape(drawn)).values())
+        return sum(abs(log(each)) for each in wanted.ratios(shape(drawn)).values())
 
     return min(product(NEARS, STEPS), key=off)
 

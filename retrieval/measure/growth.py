@@ -74,19 +74,17 @@ class Growth:
 
     def reaches(self, bound: float, most: float = 1e12) -> tuple[float, float, float]:
         """From how many vectors on it is above a bound, with the interval; ``most`` at most."""
-        middle, earliest, latest = (
-            self._crossing(lambda n, end=end: self.at(n)[end], bound, most) for end in (0, 2, 1)
-        )
+        middle, earliest, latest = (self._crossing(end, bound, most) for end in (0, 2, 1))
         return middle, earliest, latest
 
-    def _crossing(self, value: Callable[[float], float], bound: float, most: float) -> float:
+    def _crossing(self, end: int, bound: float, most: float) -> float:
         low, high = 1.0, most
-        if value(high) < bound:
+        if self.at(high)[end] < bound:
             return most
         for _ in range(80):
-            middle = np.sqrt(low * high)
-            low, high = (low, middle) if value(middle) >= bound else (middle, high)
-        return float(high)
+            middle = float(np.sqrt(low * high))
+            low, high = (low, middle) if self.at(middle)[end] >= bound else (middle, high)
+        return high
 
 
 def grown(counts: Sequence[int], values: Sequence[float]) -> Growth | None:
@@ -104,7 +102,8 @@ def _line(form: str, counts: Floats, values: Floats) -> Line:
     weights = _positive(design)
     freedom = max(1, len(counts) - 2)
     error = float(np.sqrt(((design @ weights - 1) ** 2).sum() / freedom))
-    return Line(form, weights, max(LEAST, error), np.linalg.pinv(design.T @ design), freedom)
+    inverse = np.asarray(np.linalg.pinv(design.T @ design), np.float64)
+    return Line(form, weights, max(LEAST, error), inverse, freedom)
 
 
 def _positive(design: Floats) -> Floats:

@@ -16,7 +16,7 @@ from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index
 from retrieval.lab import Lab
-from retrieval.measure.drawn import Drawer, around
+from retrieval.measure.drawn import Drawer, Floats, around
 from retrieval.measure.notes import Note, Notes
 from retrieval.measure.sweep import Asked, Point, measured, steps
 from retrieval.runtime import threads
@@ -224,7 +224,7 @@ class Running:
             self._asked = count, self._drawn(count)
         return self._asked[1]
 
-    def _calibrated(self, real: Vectors) -> Drawer:
+    def _calibrated(self, real: Floats) -> Drawer:
         """The drawer; how it draws, and how alike that is, is kept for the next time."""
         key = {**vectors_key(self.job.gallery, self.job.embedder), "kind": "drawn"}
         note = self.store.find(key)
@@ -254,9 +254,10 @@ def stack(real: Vectors, drawer: Drawer, count: int) -> Vectors:
     """So many vectors: real ones as far as there are, drawn ones for the rest."""
     if count <= len(real):
         rows = np.random.default_rng(0).permutation(len(real))[:count]
-        return np.ascontiguousarray(real[rows])
+        part: Vectors = real[rows]
+        return part
     more = drawer.draw(count - len(real), seed=2)
-    return np.concatenate([np.asarray(real, np.float32), more])
+    return np.asarray(np.concatenate([np.asarray(real, np.float32), more]), np.float32)
 
 
 def lists(spec: Spec, count: int) -> dict[str, int]:

@@ -13,7 +13,7 @@ from retrieval.advisor.need import MOST, QUESTIONS, Need, Question
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.measure import scale
-from retrieval.ui import advised, fields
+from retrieval.ui import advised, fields, reach
 from retrieval.ui.answers import Answers
 from retrieval.ui.arrivals import batches
 from retrieval.ui.figures import escape
@@ -21,6 +21,8 @@ from retrieval.ui.turn import LONGEST, SLICE, budget, turn
 
 LOOK = 0.5
 SECONDS = 60.0
+MARGIN = 48
+"""Pixels of the window beside the plot."""
 WIDE = 761
 """Pixels from which all questions are shown at once; below, the lesser ones are folded."""
 Pieces = dict[str, str]
@@ -33,12 +35,12 @@ class Asked:
     Attributes:
         gallery: with which is measured.
         need: the answers to the questions.
-        wide: there is room for every question.
+        width: pixels of the window.
     """
 
     gallery: Gallery
     need: Need
-    wide: bool
+    width: int
 
 
 class ChooseTab:
@@ -60,8 +62,8 @@ class ChooseTab:
         """
         sent = fields.mapping(given)
         gallery = self.lab.gallery(fields.text(sent, "gallery", self.start.gallery))
-        wide = fields.number(sent, "width", 1, 1e6, WIDE) >= WIDE
-        return Asked(gallery, Need.of(sent), wide)
+        width = int(fields.number(sent, "width", 1, 1e6, WIDE))
+        return Asked(gallery, Need.of(sent), width)
 
     def draw(self, given: object) -> Pieces:
         """The whole tab, from the rules and from what is stored.
@@ -70,15 +72,15 @@ class ChooseTab:
             LabError: it cannot be shown, in one sentence.
         """
         asked = self.asked(given)
-        return {"head": self._head(asked.need, asked.wide), **self.pieces(asked)}
+        return {"head": self._head(asked.need, asked.width >= WIDE), **self.pieces(asked)}
 
     def pieces(self, asked: Asked) -> Pieces:
         """The answer, and the figures that it rests on."""
         advice = choose(self.lab, asked.gallery, asked.need)
-        return {
-            "plot": advised.cards(advice),
-            "more": advised.table(self._measured(asked, advice), asked.gallery.title),
-        }
+        measured = self._measured(asked, advice)
+        plot = reach.drawn(measured, asked.need.most, asked.need.ms, asked.width - MARGIN)
+        table = advised.table(measured, asked.gallery.title)
+        return {"plot": advised.cards(advice), "more": plot + table}
 
     def measure(self, given: object) -> Iterator[Pieces]:
         """Measure within a budget of seconds, telling what comes out.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -129,11 +131,12 @@ def test_who_goes_away_leaves_the_turn_free(public: Served) -> None:
 
 
 def test_panels_that_open_can_be_opened(public: Served) -> None:
-    _, lines = sent(public, DRAW, STAMPS)
-    opened = re.findall(r'data-open="(\[.*?\])"', lines[0]["plot"])
-    assert opened
-    for each in opened:
-        panels = json.loads(each.replace("&quot;", '"'))
-        assert 1 <= len(panels) <= 4
-        address = "?gallery=stamps&row=0&" + "&".join(f"panel={panel}" for panel in panels)
-        assert public.page_of(address).kind == "complete"
+    _, lines = sent(public, DRAW, {**STAMPS, "runs": "space"})
+    opened = re.findall(r'class="primary" data-open="(\[.*?\])"', lines[0]["plot"])
+    assert len(opened) == 1
+    panels = json.loads(html.unescape(opened[0]))
+    assert 2 <= len(panels) <= 4
+    pairs = [("gallery", "stamps"), ("row", "0"), *(("panel", panel) for panel in panels)]
+    page = public.page_of(f"?{urlencode(pairs)}")
+    assert page.kind == "complete"
+    assert page.said == []
