@@ -21,6 +21,7 @@ from retrieval.advisor.reasons import Reason, against, costs, reasons
 from retrieval.advisor.rules import EMBEDDERS, ENGINES, TRAINING, Rule, first
 from retrieval.errors import Unsupported
 from retrieval.galleries.base import Gallery
+from retrieval.indexes import INDEXES
 from retrieval.measure.footprint import footprint
 from retrieval.panel import Panel
 from retrieval.store import vectors_key
@@ -155,12 +156,12 @@ def choose(lab: Lab, gallery: Gallery, need: Need) -> Advice:
         )
     rules = chosen, training, kept_by
     other, beside = _other(able), kept[min(1, len(kept) - 1)]
-    best = _stack(evidence, need, able[0], kept[0], rules, exact, able, True)
-    second = _stack(evidence, need, other, beside, rules, exact, able, False)
+    best = _stack(evidence, need, able[0], kept[0], rules, exact, True)
+    second = _stack(evidence, need, other, beside, rules, exact, False)
     named = [each for each in kept_out if each[0].engine.name in kept_by.prefer]
     barred: list[tuple[Model | Kept, str]] = [*out, *named]
     left = tuple((_title(each), why) for each, why in barred)
-    panels = opened(evidence, best, able[0], other, kept[0], beside, able)
+    panels = opened(evidence, best, able[0], other, kept[0], beside)
     embedder = Panel.parse(best.panel).embedder if best.panel else ""
     return Advice(need, size, rules, best, second, left, exact, panels, embedder)
 
@@ -180,8 +181,7 @@ def standing(lab: Lab, gallery: Gallery, able: Sequence[Model]) -> Spec | None:
     """The first embedder that is ready and has vectors of the gallery, else the first ready one."""
     ready = [model.spec for model in able if model.ready and model.spec]
     floats = [spec for spec in ready if spec.metric is Metric.COSINE]
-    here = (spec for spec in floats if embedded(lab, gallery, spec))
-    return next(here, floats[0] if floats else None)
+    return next((spec for spec in floats if embedded(lab, gallery, spec)), next(iter(floats), None))
 
 
 def embedded(lab: Lab, gallery: Gallery, spec: Spec) -> bool:
@@ -196,17 +196,14 @@ def opened(
     other: Model,
     kept: Kept,
     beside: Kept,
-    able: Sequence[Model],
 ) -> tuple[str, ...]:
     """The recommended panel, the other index and the other embedder beside it."""
     pairs = ((model, kept), (model, beside), (other, kept))
-    found = [panel_of(evidence, *pair, able)[0] for pair in pairs]
+    found = [panel_of(evidence, *pair)[0] for pair in pairs]
     return tuple(dict.fromkeys(each for each in (best.panel, *found) if each))
 
 
-def panel_of(
-    evidence: Evidence, model: Model, kept: Kept, able: Sequence[Model]
-) -> tuple[str, str]:
+def panel_of(evidence: Evidence, model: Model, kept: Kept) -> tuple[str, str]:
     """The panel that shows a stack here, and what stands in for what is not here."""
     spec = model.spec if model.ready else None
     instead = []
@@ -215,18 +212,12 @@ def panel_of(
         if spec is None:
             return "", f"{model.title} is not ready here, and nothing like it is."
         instead.append(f"{spec.title} for {model.title}")
-    index = kept.spec.name if kept.ready and kept.spec else "exact"
-    if index != kept.engine.lab or kept.inside:
-        title = kept.spec.title if kept.ready and kept.spec else "Exact (NumPy)"
-        instead.append(f"{title} for {kept.engine.title}")
-    knobs = tuple(sorted(evidence.setting(index, evidence_size(evidence)).items()))
-    said = f"Opens with what is here: {', '.join(instead)}." if instead else ""
-    return str(Panel(spec.name, index, knobs)), said
-
-
-def evidence_size(evidence: Evidence) -> int:
-    """Pictures of the gallery, in whose panels a setting is used."""
-    return len(evidence.gallery)
+    here = kept.spec if kept.ready and kept.spec else INDEXES.spec("exact")
+    if kept.inside or here != kept.spec:
+        instead.append(f"{here.title} for {kept.engine.title}")
+    knobs = tuple(sorted(evidence.setting(here.name, len(evidence.gallery)).items()))
+    said = f"Opens with what is here: {', '.join(instead)}."
+    return str(Panel(spec.name, here.name, knobs)), said if instead else ""
 
 
 def _stack(
@@ -236,10 +227,9 @@ def _stack(
     kept: Kept,
     rules: tuple[Rule, Rule, Rule],
     exact: Figure | None,
-    able: Sequence[Model],
     best: bool,
 ) -> Stack:
-    panel, instead = panel_of(evidence, model, kept, able)
+    panel, instead = panel_of(evidence, model, kept)
     return Stack(
         model,
         kept,

@@ -32,7 +32,7 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--now", type=float, help="pictures today")
     command.add_argument("--later", type=float, help="pictures in two years")
     command.add_argument("--ms", type=float, help="that the search of a query may take")
-    command.add_argument("--memory", type=float, help="GB where it runs; default: this machine's")
+    command.add_argument("--ram", type=float, help="GB where it runs; default: this machine's")
     command.add_argument("--measure", type=float, metavar="SECONDS", help="measure here first")
     command.add_argument("--csv", action="store_true", help="print CSV")
     command.set_defaults(run=run, show=show)
@@ -46,8 +46,8 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         BadQuery: a number is out of its range.
     """
     hub.settled()
-    names = [*(each.name for each in QUESTIONS), "now", "later", "ms", "memory"]
-    given = {name: getattr(options, name) for name in names}
+    names = [*(each.name for each in QUESTIONS), "now", "later", "ms"]
+    given = {**{name: getattr(options, name) for name in names}, "memory": options.ram}
     need = Need.of({name: value for name, value in given.items() if value is not None})
     gallery = lab.gallery(options.gallery)
     if options.measure is not None:
@@ -72,7 +72,8 @@ def show(answer: dict[str, Any]) -> str:
     if answer["panels"]:
         panels = " ".join(f"--panel '{each}'" for each in answer["panels"])
         gallery = f"--gallery {answer['gallery']}"
-        parts.append(f"See it: python -m retrieval compare {gallery} {panels} --text 'a bird'")
+        query = "--row 0" if answer["need"]["reads"] == "image" else "--text 'a bird'"
+        parts.append(f"See it: python -m retrieval compare {gallery} {panels} {query}")
     return "\n\n".join(parts)
 
 

@@ -4,9 +4,11 @@ const NUMBERS = ["now", "later", "ms", "memory"];
 const NEEDED = ["reads", "domain", "train", "languages", "commercial", "runs", "filters", "tenants", "updates", "database", ...NUMBERS];
 const need = Object.fromEntries([...new URLSearchParams(location.search)].filter(([name]) => NEEDED.includes(name)));
 
-/** The answers as the server reads them: numbers as numbers. */
-const answered = () =>
-  Object.fromEntries(Object.entries(need).map(([name, value]) => [name, NUMBERS.includes(name) ? Number(value) : value]));
+/** The answers as the server reads them: numbers as numbers; the page's own "commercial use" is one. */
+const answered = () => ({
+  ...(paid.checked ? { commercial: "yes" } : {}),
+  ...Object.fromEntries(Object.entries(need).map(([name, value]) => [name, NUMBERS.includes(name) ? Number(value) : value])),
+});
 
 /** Forget answers that the server refuses, so that the form comes back; whether there were any. */
 const unanswered = () => Object.keys(need).filter((name) => delete need[name]).length > 0;

@@ -71,8 +71,9 @@ def drawn(evidence: Evidence, most: int, ms: float, width: int) -> str:
         f'<figure class="reach"><figcaption class="hint">{told}: dots are measured, a dashed line '
         f'is the fit, its band the 95 % interval.</figcaption><ul class="legend">{names}'
         '<li><i class="stroke target"></i>what is asked</li></ul>'
-        f'<svg class="scatter" viewBox="0 0 {plane.width} {HEIGHT}" style="max-width:{plane.width}px" '
-        f'role="img" aria-label="{told}; the table below has the figures">{_axes(plane)}{series}'
+        f'<svg class="scatter" viewBox="0 0 {plane.width} {HEIGHT}" '
+        f'style="max-width:{plane.width}px" role="img" '
+        f'aria-label="{told}; the table below has the figures">{_axes(plane)}{series}'
         f"{_asked(plane, most, ms)}</svg></figure>"
     )
 
