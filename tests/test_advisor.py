@@ -17,7 +17,7 @@ from retrieval.advisor.need import MOST, QUESTIONS, Need
 from retrieval.advisor.roles import ROLES, plays
 from retrieval.advisor.rules import EMBEDDERS as EMBEDDER_RULES
 from retrieval.advisor.rules import ENGINES as ENGINE_RULES
-from retrieval.advisor.rules import TRAINING
+from retrieval.advisor.rules import TRAINING, Rule
 from retrieval.embedders import EMBEDDERS
 from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
@@ -201,6 +201,21 @@ def test_a_declared_filter_counts_more_than_the_table() -> None:
 def test_a_small_gallery_left_out_says_why(lab: Lab) -> None:
     left = dict(advised(lab, runs="space").left_out)
     assert "public Space" in left["OpenCLIP ViT-B/32"]
+
+
+def test_measured_quality_decides_once_all_are_measured(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {"conse-lite0": 0.9}
+
+    def names() -> list[str]:
+        conse = Rule("conse", ("conse",), "", "")
+        found = candidates.models(lab, conse, lambda spec: rates.get(spec.name, 0.0))
+        return [model.spec.name for model in found if model.spec]
+
+    assert names() == ["conse-lite2", "conse-lite0"]  # one of the two is not measured yet
+    rates["conse-lite2"] = 0.8
+    assert names() == ["conse-lite0", "conse-lite2"]
 
 
 # --- names, rules, questions ----------------------------------------------------------------------

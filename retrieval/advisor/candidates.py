@@ -158,7 +158,10 @@ def _unreachable(spec: Spec | None, need: Need, key: bool) -> str:
 def _of_role(lab: Lab, role: Role, rate: Rate, runs: str) -> Iterator[Model]:
     found = [spec for spec in EMBEDDERS.specs() if plays(role, spec)]
     each = [Model(role, spec, state(spec, lab.public)) for spec in found]
-    order = {model.title: handiness(model, rate, runs, at) for at, model in enumerate(each)}
+    ready = [model.spec for model in each if model.ready and model.spec]
+    fair = all(rate(spec) for spec in ready)  # what was not measured yet must not lose by that
+    told = rate if fair else lambda spec: 0.0
+    order = {model.title: handiness(model, told, runs, at) for at, model in enumerate(each)}
     yield from sorted(each, key=lambda model: order[model.title])
     if not found:
         yield Model(role, None, State("unreachable", OUTSIDE))

@@ -12,7 +12,6 @@ from retrieval.advisor.rules import Rule
 from retrieval.measure.footprint import footprint
 
 EXACT_RULES = ("exact", "graph", "codes", "billions", "filters-few")
-SCALE = "https://github.com/facebookresearch/faiss/wiki/Guidelines-to-choose-an-index"
 HUGE = 10**10
 """Beyond so many vectors a crossing is not told as a number."""
 
@@ -86,8 +85,7 @@ def _enough(need: Need, exact: Figure | None) -> Reason:
         return Reason(
             f"Exact search in NumPy is enough up to some {THUMB:,} vectors by rule of thumb; "
             "this machine was not measured yet.",
-            "rule",
-            SCALE,
+            "rule of thumb",
         )
     kind = "measured here" if exact.measured else "extrapolated"
     return Reason(
