@@ -206,16 +206,18 @@ def test_a_small_gallery_left_out_says_why(lab: Lab) -> None:
 def test_measured_quality_decides_once_all_are_measured(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rates = {"conse-lite0": 0.9}
+    rates = {"conse-lite0": (0.9, 0.95)}
 
     def names() -> list[str]:
         conse = Rule("conse", ("conse",), "", "")
-        found = candidates.models(lab, conse, lambda spec: rates.get(spec.name, 0.0))
+        found = candidates.models(lab, conse, lambda spec: rates.get(spec.name))
         return [model.spec.name for model in found if model.spec]
 
     assert names() == ["conse-lite2", "conse-lite0"]  # one of the two is not measured yet
-    rates["conse-lite2"] = 0.8
+    rates["conse-lite2"] = (0.8, 0.85)
     assert names() == ["conse-lite0", "conse-lite2"]
+    rates["conse-lite2"] = (0.8, 0.92)  # the better one is within its interval
+    assert names() == ["conse-lite2", "conse-lite0"]
 
 
 # --- names, rules, questions ----------------------------------------------------------------------

@@ -133,9 +133,9 @@ def choose(lab: Lab, gallery: Gallery, need: Need) -> Advice:
     chosen = first(EMBEDDERS, facts)
     asked = Evidence(lab, gallery, None)
 
-    def rate(spec: Spec) -> float:
+    def rate(spec: Spec) -> tuple[float, float] | None:
         note = asked.rating(spec, need.reads)
-        return float(note.body["R@10"]["mean"]) if note else 0.0
+        return (note.body["R@10"]["mean"], note.body["R@10"]["high"]) if note else None
 
     able, out = _split(
         [(model, forbids(model, need)) for model in models(lab, chosen, rate, need.runs)]
@@ -178,10 +178,12 @@ def sized(need: Need, dim: int, exact: Figure | None) -> Size:
 
 
 def standing(lab: Lab, gallery: Gallery, able: Sequence[Model]) -> Spec | None:
-    """The first embedder that is ready and has vectors of the gallery, else the first ready one."""
+    """The first ready embedder whose growth is measured; else that has vectors; else the first."""
     ready = [model.spec for model in able if model.ready and model.spec]
-    floats = [spec for spec in ready if spec.metric is Metric.COSINE]
-    return next((spec for spec in floats if embedded(lab, gallery, spec)), next(iter(floats), None))
+    floats = [lab.spec(spec.name) for spec in ready if spec.metric is Metric.COSINE]
+    grown = [spec for spec in floats if Evidence(lab, gallery, spec).growth("exact")]
+    here = [spec for spec in floats if embedded(lab, gallery, spec)] if not grown else []
+    return next(iter([*grown, *here, *floats]), None)
 
 
 def embedded(lab: Lab, gallery: Gallery, spec: Spec) -> bool:
@@ -285,7 +287,7 @@ def measuring(lab: Lab, gallery: Gallery, need: Need, seconds: float) -> Generat
     indexes = [stack.kept.spec.name for stack in stacks if stack.kept.spec and stack.kept.ready]
     able = [
         model
-        for model in models(lab, advice.rules[0], lambda _: 0.0, need.runs)
+        for model in models(lab, advice.rules[0], lambda _: None, need.runs)
         if not forbids(model, need)
     ]
     ready = [model.spec for model in able if model.ready and model.spec]

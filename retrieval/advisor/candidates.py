@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from retrieval.lab import Lab
 
 OUTSIDE = "not in this lab"
-Rate = Callable[[Spec], float]
+Rate = Callable[[Spec], tuple[float, float] | None]
+"""An embedder's measured quality and the upper end of its interval; none: not measured."""
 CLOSED = ("offline", "space")
 """Where nothing can be fetched."""
 FITS = {
@@ -102,7 +103,7 @@ def models(lab: Lab, rule: Rule, rate: Rate, runs: str = "cpu") -> list[Model]:
     Args:
         lab: whose states.
         rule: names the kinds.
-        rate: an embedder's measured quality, 0 where it was not measured.
+        rate: what was measured of an embedder.
         runs: where, as ``Need`` has it.
     """
     return [model for name in rule.prefer for model in _of_role(lab, ROLES[name], rate, runs)]
@@ -159,18 +160,30 @@ def _of_role(lab: Lab, role: Role, rate: Rate, runs: str) -> Iterator[Model]:
     found = [spec for spec in EMBEDDERS.specs() if plays(role, spec)]
     each = [Model(role, spec, state(spec, lab.public)) for spec in found]
     ready = [model.spec for model in each if model.ready and model.spec]
-    fair = all(rate(spec) for spec in ready)  # what was not measured yet must not lose by that
-    told = rate if fair else lambda spec: 0.0
-    order = {model.title: handiness(model, told, runs, at) for at, model in enumerate(each)}
+    worse = beaten(ready, rate)
+    order = {
+        model.title: handiness(model, model.spec in worse, runs, at)
+        for at, model in enumerate(each)
+    }
     yield from sorted(each, key=lambda model: order[model.title])
     if not found:
         yield Model(role, None, State("unreachable", OUTSIDE))
 
 
-def handiness(model: Model, rate: Rate, runs: str, at: int) -> tuple[float, ...]:
+def beaten(specs: Sequence[Spec], rate: Rate) -> list[Spec]:
+    """Those whose interval ends below the best; none while one of them is not measured yet."""
+    rates = [rate(spec) for spec in specs]
+    known = [each for each in rates if each is not None]
+    if len(known) < len(rates) or not known:
+        return []
+    best = max(mean for mean, _ in known)
+    return [spec for spec, (_, high) in zip(specs, known, strict=True) if high < best]
+
+
+def handiness(model: Model, worse: bool, runs: str, at: int) -> tuple[float, ...]:
     """What sorts embedders of one kind, the best first.
 
-    Ready before not, then by what was measured, free licences before others, then the small
+    Ready before not, what is measurably worse last, free licences before others, then the small
     before the large, or the reverse on a GPU. Of those that ship the last is the largest and best.
     """
     spec = model.spec
@@ -179,7 +192,7 @@ def handiness(model: Model, rate: Rate, runs: str, at: int) -> tuple[float, ...]
     size = weight(spec)
     bound = spec.licence is None or spec.licence.commercial != "yes"
     large = -size if runs == "gpu" and size < np.inf else size
-    return not model.ready, -rate(spec), bound, large, at if size else -at
+    return not model.ready, worse, bound, large, at if size else -at
 
 
 def weight(spec: Spec) -> float:
