@@ -113,8 +113,8 @@ def tables() -> str:
 HEAD = """# Catalogue
 
 Everything that can be picked, as `python -m retrieval list` prints it; made by `python -m
-scripts.make_readme`, checked by a test. What is missing on a machine is listed there with the reason
-and the remedy."""
+scripts.make_readme`, checked by a test. What is missing on a machine is listed there with the
+reason and the remedy."""
 GALLERY = ("gallery", "what", "pictures", "from", "licence")
 EMBEDDER = (
     "embedder",
