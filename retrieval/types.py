@@ -17,6 +17,8 @@ Rows: TypeAlias = NDArray[np.int64]
 Scores: TypeAlias = NDArray[np.float32]
 """(q, k) similarities, higher is better, -inf beside a -1."""
 
+Filters: TypeAlias = Literal["", "rows", "columns"]
+"""What an engine filters by while it searches: nothing, rows handed to it, columns it keeps."""
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 """What a network computes in; part of the store's key."""
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -100,6 +102,8 @@ class Spec:
         reads_text: it embeds texts into the same space.
         note: a badge, such as "reads captions, not pixels".
         knobs: settings, for an index.
+        filters: what an index's engine filters by; where that is nothing, the rows that a filter
+            allows are compared exactly.
         needs: import names without which it cannot run.
         install: the line that installs them.
         bytes: size of its download; 0 where nothing is downloaded, or its size is not known.
@@ -126,6 +130,7 @@ class Spec:
     reads_text: bool = False
     note: str = ""
     knobs: tuple[Knob, ...] = ()
+    filters: Filters = ""
     needs: tuple[str, ...] = ()
     install: str = ""
     bytes: int = 0
@@ -199,6 +204,8 @@ class Result:
         waited_ms: time in the queue for the timed lane; in no latency.
         recall: share of the true k neighbours found, by distance, so that ties are no misses.
         missed: true neighbours that the index lost, ranked as exact search ranks them.
+        allowed: rows that the filter allows; none where there is no filter.
+        how: what the filter made the engine do other than it does by itself, in words.
         shared: the embedding was made by an earlier panel of this comparison.
         remote: the embedding came over the network, and its time is that of the round trip.
         cold: stages that ran for the first time; kept out of percentiles.
@@ -218,6 +225,8 @@ class Result:
     waited_ms: float = 0.0
     recall: float | None = None
     missed: tuple[Hit, ...] = ()
+    allowed: int | None = None
+    how: str = ""
     shared: bool = False
     remote: bool = False
     cold: tuple[str, ...] = ()

@@ -5,22 +5,39 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from retrieval.errors import BadKnob, BadQuery, BadVectors
+from retrieval.indexes.products import nearest
 from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
+from retrieval.where import Allowed, Columns
 
 MOST = 1000
 """The largest k that is answered."""
 
 
+class Filtered(NamedTuple):
+    """An answer from some of the rows.
+
+    Attributes:
+        rows: (q, k), best first, -1 where fewer are allowed.
+        scores: (q, k), higher is better, -inf beside a -1.
+        how: what was done other than the engine does by itself, in words; empty where nothing was.
+    """
+
+    rows: Rows
+    scores: Scores
+    how: str = ""
+
+
 class Index(ABC):
     """Finds the nearest of the vectors that it was built from. A context manager.
 
-    A subclass writes ``_build``, ``_search``, ``_save``, ``_load`` and ``nbytes``; the
-    checks live here. Saved files hold no vectors: they are given again to ``load``.
+    A subclass writes ``_build``, ``_search``, ``_save``, ``_load`` and ``nbytes``, and
+    ``_filtered`` where its engine filters; the checks live here. Saved files hold no vectors:
+    they are given again to ``load``. The vectors must not change while the index is in use.
 
     Args:
         spec: its declared metrics and knobs.
@@ -43,36 +60,71 @@ class Index(ABC):
         self.knobs = {**{knob.name: knob.default for knob in spec.knobs}, **checked(spec, knobs)}
         self.count = 0
         self.width = 0
+        self._vectors: Vectors | None = None
+        self._columns: Columns | None = None
 
-    def build(self, vectors: Vectors) -> None:
+    def build(self, vectors: Vectors, columns: Columns | None = None) -> None:
         """Index the rows of ``vectors``, which stay unchanged; searchable on return.
 
+        Args:
+            vectors: (n, width).
+            columns: the rows' values by name, n each; kept by an engine that filters by columns.
+
         Raises:
-            BadVectors: not two dimensions, wrong type, not finite.
+            BadVectors: not two dimensions, wrong type, not finite, columns of another length.
         """
-        self._accept(vectors)
+        self._accept(vectors, columns)
         self._build(vectors)
 
-    def search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
+    def search(self, queries: Vectors, k: int, where: Allowed | None = None) -> tuple[Rows, Scores]:
         """The k best rows for each query.
 
         Args:
             queries: (q, width), of the type that was built from.
             k: how many, from 1; more than there are rows pads with -1.
+            where: the rows that may answer; all by default.
 
         Returns:
             Rows and scores, both (q, k), best first.
 
         Raises:
             BadVectors: another width or type than the index holds, or not finite.
-            BadQuery: k below 1 or above 1,000.
+            BadQuery: k below 1 or above 1,000, or a filter of another gallery.
         """
+        if where is not None:
+            return self.filtered(queries, k, where)[:2]
         if not 1 <= k <= MOST:
             raise BadQuery(f"k is {k}; it must be between 1 and {MOST:,}")
         self._fits(queries)
         if self.count == 0 or len(queries) == 0:
             return padded(len(queries), k)
         return self._search(queries, k)
+
+    def filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered:
+        """The k best of the rows that a filter allows, and how they were found.
+
+        Where an engine finds fewer than there are, the query is answered by exact search over
+        the rows that are allowed, and the answer says so.
+
+        Raises:
+            BadVectors: another width or type than the index holds, or not finite.
+            BadQuery: k below 1 or above 1,000, or a filter of another gallery.
+        """
+        if not 1 <= k <= MOST:
+            raise BadQuery(f"k is {k}; it must be between 1 and {MOST:,}")
+        self._fits(queries)
+        vectors = self._vectors
+        if vectors is None or self.count == 0 or len(queries) == 0 or not len(where.rows):
+            return Filtered(*padded(len(queries), k))
+        if len(where.mask) != len(vectors):
+            raise BadQuery(
+                f"the filter {where.where} is of {len(where.mask):,} rows, {self.spec.name} holds "
+                f"{len(vectors):,}; resolve it for this gallery"
+            )
+        found = self._filtered(queries, k, where)
+        if found is None:
+            return self._exactly(queries, k, where)
+        return self._filled_up(queries, k, where, found)
 
     def tune(self, **knobs: int) -> None:
         """Set query-time knobs without a rebuild.
@@ -90,9 +142,9 @@ class Index(ABC):
         """Write what ``load`` needs besides the vectors into an existing folder."""
         self._save(folder)
 
-    def load(self, folder: Path, vectors: Vectors) -> None:
-        """Take up what ``save`` wrote, with the vectors that it was built from."""
-        self._accept(vectors)
+    def load(self, folder: Path, vectors: Vectors, columns: Columns | None = None) -> None:
+        """Take up what ``save`` wrote, with the vectors and columns that it was built from."""
+        self._accept(vectors, columns)
         self._load(folder, vectors)
 
     @abstractmethod
@@ -102,6 +154,7 @@ class Index(ABC):
     def close(self) -> None:
         """Let go of the engine; twice is no harm."""
         self.count = 0
+        self._vectors = self._columns = None
 
     def __enter__(self) -> Self:
         """The index itself."""
@@ -132,7 +185,32 @@ class Index(ABC):
     def _dtype(self) -> np.dtype[np.float32] | np.dtype[np.uint8]:
         return np.dtype(np.uint8) if self.metric is Metric.HAMMING else np.dtype(np.float32)
 
-    def _accept(self, vectors: Vectors) -> None:
+    def _filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered | None:
+        """The engine's own answer from the allowed rows, of which there is one at least.
+
+        None where it has no filter, or where comparing the few that are allowed is cheaper.
+        """
+        return None
+
+    def _exactly(self, queries: Vectors, k: int, where: Allowed, why: str = "") -> Filtered:
+        """The answer by the products with all rows that are allowed."""
+        vectors = self._vectors
+        if vectors is None:  # closed by another thread a moment ago
+            return Filtered(*padded(len(queries), k))
+        rows, scores = nearest(vectors, where.rows, queries, k, self.metric)
+        return Filtered(rows, scores, f"exact over {len(where.rows):,} allowed{why}")
+
+    def _filled_up(self, queries: Vectors, k: int, where: Allowed, found: Filtered) -> Filtered:
+        """The engine's answer; where it starved, the queries it starved on answered exactly."""
+        starved = np.flatnonzero(found.rows[:, where.few(k) - 1] < 0)
+        if not len(starved) or self.count == 0:
+            return found
+        why = ", as the engine found too few"
+        rows, scores, how = self._exactly(queries[starved], k, where, why)
+        found.rows[starved], found.scores[starved] = rows, scores
+        return Filtered(found.rows, found.scores, how)
+
+    def _accept(self, vectors: Vectors, columns: Columns | None = None) -> None:
         if vectors.ndim != 2 or vectors.dtype != self._dtype:
             raise BadVectors(
                 f"{self.spec.name} wants (n, dim) {self._dtype}, "
@@ -140,7 +218,10 @@ class Index(ABC):
             )
         if vectors.dtype == np.float32 and not np.isfinite(vectors).all():
             raise BadVectors(f"{self.spec.name} got vectors that are not finite")
+        if any(len(column) != len(vectors) for column in (columns or {}).values()):
+            raise BadVectors(f"{self.spec.name} got columns of another length than its vectors")
         self.count, self.width = vectors.shape
+        self._vectors, self._columns = vectors, columns
 
     def _fits(self, queries: Vectors) -> None:
         if queries.ndim != 2 or queries.dtype != self._dtype or queries.shape[1] != self.width:

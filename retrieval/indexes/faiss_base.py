@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import Damaged
-from retrieval.indexes.base import Index, padded
+from retrieval.indexes.base import Filtered, Index, padded
 from retrieval.runtime import threads
 from retrieval.types import Metric, Rows, Scores, Spec, Vectors
+from retrieval.where import Allowed
 
 NEEDS = ("faiss",)
 INSTALL = "pip install faiss-cpu"
@@ -72,8 +73,24 @@ class FaissIndex(Index):
             return padded(len(queries), k)
         held = engine.ntotal
         most = min(k, held)
+        return self._answer(engine, queries, k, most, self._asked(most, held))
+
+    def _filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered | None:
+        engine = self._engine
+        if engine is None:  # closed by another thread a moment ago
+            return Filtered(*padded(len(queries), k))
+        most = where.few(k)
+        asked = self._limited(most, where) if self.spec.filters else None
+        if asked is None:
+            return None
+        params, how = asked
+        return Filtered(*self._answer(engine, queries, k, most, params), how)
+
+    def _answer(
+        self, engine: Any, queries: Vectors, k: int, most: int, params: Any
+    ) -> tuple[Rows, Scores]:
         with threads.single() if len(queries) == 1 else threads.every_core():
-            values, rows = engine.search(queries, most, params=self._asked(most, held))
+            values, rows = engine.search(queries, most, params=params)
         scores = self._scores(values)
         if rows.item(-1) < 0 or (len(rows) > 1 and rows[:, -1].min() < 0):  # padded at the end
             scores[rows < 0] = -np.inf
@@ -109,6 +126,13 @@ class FaissIndex(Index):
         """Search parameters of one search for ``k`` of ``held`` vectors."""
         return self._prepared
 
+    def _limited(self, k: int, where: Allowed) -> tuple[Any, str] | None:
+        """Search parameters of one filtered search for ``k``, and what is other about it.
+
+        None where comparing the rows that are allowed is cheaper.
+        """
+        return library().SearchParameters(sel=selector(where)), ""
+
     @abstractmethod
     def _made(self, vectors: Vectors) -> Any: ...
 
@@ -117,6 +141,11 @@ class FaissIndex(Index):
 
     @abstractmethod
     def _unpacked(self, folder: Path, vectors: Vectors) -> Any: ...
+
+
+def selector(where: Allowed) -> Any:
+    """The rows that are allowed, as FAISS asks for them: a bit for each row."""
+    return library().IDSelectorBitmap(np.packbits(where.mask, bitorder="little"))
 
 
 def straight(vectors: NDArray[Any]) -> Vectors:

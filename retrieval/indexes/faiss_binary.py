@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 
 from retrieval.errors import Damaged
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, FaissIndex, engine_read, library
-from retrieval.indexes.faiss_graph import GRAPH, KNOBS, check_graph, graph_bytes, search_params
+from retrieval.indexes.faiss_graph import (
+    GRAPH,
+    KNOBS,
+    check_graph,
+    filtered_params,
+    graph_bytes,
+    search_params,
+)
 from retrieval.indexes.topk import similarity
 from retrieval.types import Metric, Scores, Spec, Vectors
+from retrieval.where import Allowed
 
 SPECS = (
     Spec(
@@ -22,6 +30,7 @@ SPECS = (
         family="FAISS",
         metrics=(Metric.HAMMING,),
         note="exact",
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -32,6 +41,7 @@ SPECS = (
         family="FAISS",
         metrics=(Metric.HAMMING,),
         knobs=KNOBS,
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -81,6 +91,9 @@ class BinaryHnsw(Binary):
 
     def _params(self) -> Any:
         return search_params(self.knobs)
+
+    def _limited(self, k: int, where: Allowed) -> tuple[Any, str] | None:
+        return filtered_params(self.knobs, k, where)
 
     def _made(self, vectors: Vectors) -> Any:
         engine = library().IndexBinaryHNSW(8 * self.width, self.knobs["M"])

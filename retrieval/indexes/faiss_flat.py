@@ -15,6 +15,7 @@ SPECS = (
         target="retrieval.indexes.faiss_flat:Flat",
         family="FAISS",
         note="exact",
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),

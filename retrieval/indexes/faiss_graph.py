@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from retrieval.errors import Damaged
-from retrieval.indexes.faiss_base import library
+from retrieval.indexes.beams import beam, told
+from retrieval.indexes.faiss_base import library, selector
 from retrieval.types import Knob
+from retrieval.where import Allowed
 
 GRAPH = "graph.faiss"
 """File name of a graph, in FAISS's format."""
@@ -46,6 +48,15 @@ KNOBS = (
 def search_params(knobs: dict[str, int]) -> Any:
     """Search parameters of a graph."""
     return library().SearchParametersHNSW(efSearch=knobs["efSearch"])
+
+
+def filtered_params(knobs: dict[str, int], k: int, where: Allowed) -> tuple[Any, str] | None:
+    """Search parameters of a filtered walk; none where comparing the few is cheaper."""
+    wide = beam(knobs["efSearch"], k, where)
+    if wide is None:
+        return None
+    params = library().SearchParametersHNSW(efSearch=wide, sel=selector(where))
+    return params, told(wide, knobs["efSearch"])
 
 
 def graph_bytes(hnsw: Any) -> int:

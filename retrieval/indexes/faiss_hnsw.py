@@ -12,8 +12,16 @@ from typing import Any
 
 from retrieval.errors import Damaged
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, FaissIndex, engine_read, library
-from retrieval.indexes.faiss_graph import GRAPH, KNOBS, check_graph, graph_bytes, search_params
+from retrieval.indexes.faiss_graph import (
+    GRAPH,
+    KNOBS,
+    check_graph,
+    filtered_params,
+    graph_bytes,
+    search_params,
+)
 from retrieval.types import Spec, Vectors
+from retrieval.where import Allowed
 
 SPECS = (
     Spec(
@@ -22,6 +30,7 @@ SPECS = (
         target="retrieval.indexes.faiss_hnsw:Hnsw",
         family="FAISS",
         knobs=KNOBS,
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -32,6 +41,7 @@ SPECS = (
         family="FAISS",
         note="one byte a dimension",
         knobs=KNOBS,
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -49,6 +59,9 @@ class Graph(FaissIndex):
 
     def _params(self) -> Any:
         return search_params(self.knobs)
+
+    def _limited(self, k: int, where: Allowed) -> tuple[Any, str] | None:
+        return filtered_params(self.knobs, k, where)
 
     def _made(self, vectors: Vectors) -> Any:
         engine = self._empty()

@@ -12,10 +12,17 @@ from typing import Any
 
 from retrieval.errors import BadKnob, BadVectors
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, library
-from retrieval.indexes.faiss_graph import KNOBS, graph_bytes, search_params, sound
+from retrieval.indexes.faiss_graph import (
+    KNOBS,
+    filtered_params,
+    graph_bytes,
+    search_params,
+    sound,
+)
 from retrieval.indexes.faiss_refined import Refined, refined, rotated
 from retrieval.runtime import threads
 from retrieval.types import Knob, Scores, Spec, Vectors
+from retrieval.where import Allowed
 
 FINE, COARSE = 8, 4
 """Bits of a code of one sub-quantiser; the fewer where there are too few vectors to train."""
@@ -47,6 +54,7 @@ SPECS = (
                 help="Parts that a vector is cut into, 8 bits each; must divide its dimensions.",
             ),
         ),
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -67,6 +75,7 @@ SPECS = (
                 help="Bits of a code for each dimension.",
             ),
         ),
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -86,6 +95,14 @@ class GraphOfCodes(Refined):
             params = refined((most + 0.5) / k, self._walk(search_params({"efSearch": most})))
             self._prepared = (most, k), params  # the next search is for as many, most often
         return params
+
+    def _limited(self, k: int, where: Allowed) -> tuple[Any, str] | None:
+        found = filtered_params(self.knobs, k, where)
+        if found is None:
+            return None
+        params, how = found
+        again = min(max(self.knobs["efSearch"], k), len(where.rows))
+        return refined((again + 0.5) / k, self._walk(params)), how
 
     def _walk(self, params: Any) -> Any:
         return params

@@ -21,6 +21,7 @@ SPECS = (
         target="retrieval.indexes.faiss_ivf:Ivf",
         family="FAISS",
         knobs=(nprobe(6), NLIST),
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),

@@ -16,6 +16,7 @@ from retrieval.indexes.faiss_base import INSTALL, NEEDS, engine_read, library
 from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
+from retrieval.where import Allowed
 
 BITS = 4
 """Bits of a code of one sub-quantiser; fast-scan reads no other."""
@@ -50,6 +51,7 @@ SPECS = (
                 help="Parts that a vector is cut into, 4 bits each; must divide its dimensions.",
             ),
         ),
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -75,8 +77,11 @@ class IvfPq(Lists):
         most = held / k  # no more candidates than there are vectors
         return self._prepared if self.knobs["k_factor"] <= most else self._refined(most)
 
-    def _refined(self, factor: float) -> Any:
-        faiss, probes = library(), self._probes()
+    def _limits(self, k: int, where: Allowed) -> Any:
+        return self._refined(min(self.knobs["k_factor"], len(where.rows) / k), where)
+
+    def _refined(self, factor: float, where: Allowed | None = None) -> Any:
+        faiss, probes = library(), self._probes(where)
         params = faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=probes)
         params.probes = probes  # FAISS keeps a bare pointer to it
         return params

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.indexes.faiss_base import FaissIndex, library
+from retrieval.indexes.faiss_base import FaissIndex, library, selector
 from retrieval.types import Knob
+from retrieval.where import Allowed
 
 ROWS_A_LIST = 39
 """Rows that FAISS wants for each centroid that it trains."""
@@ -47,8 +49,26 @@ class Lists(FaissIndex):
     def _quantizer(self) -> Any:
         return library().IndexFlatIP(self.width)
 
-    def _probes(self) -> Any:
-        return library().SearchParametersIVF(nprobe=self.knobs["nprobe"])
+    def _probes(self, where: Allowed | None = None) -> Any:
+        if where is None:
+            return library().SearchParametersIVF(nprobe=self.knobs["nprobe"])
+        return library().SearchParametersIVF(nprobe=self._lists(where), sel=selector(where))
+
+    def _lists(self, where: Allowed) -> int:
+        """Lists to read under a filter: as many more as it leaves fewer rows in each."""
+        return min(self.nlist, math.ceil(self.knobs["nprobe"] / where.share))
+
+    def _limited(self, k: int, where: Allowed) -> tuple[Any, str] | None:
+        read = self._lists(where)
+        if read == self.nlist:  # of all lists the rows that are allowed are all of them
+            return None
+        usual = self.knobs["nprobe"]
+        how = f"{read:,} lists instead of {usual:,}" if read != usual else ""
+        return self._limits(k, where), how
+
+    def _limits(self, k: int, where: Allowed) -> Any:
+        """Search parameters of one filtered search for ``k``."""
+        return self._probes(where)
 
 
 def members(lists: Any) -> list[NDArray[np.int64]]:

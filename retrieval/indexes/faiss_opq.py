@@ -15,6 +15,7 @@ from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe
 from retrieval.indexes.faiss_refined import Rotated, k_factor, rotated
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
+from retrieval.where import Allowed
 
 BITS = 4
 """Bits of a code of one sub-quantiser; fast-scan reads no other."""
@@ -47,6 +48,7 @@ SPECS = (
                 "are kept.",
             ),
         ),
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -56,8 +58,8 @@ SPECS = (
 class OpqIvfPq(Rotated, Lists):
     """``OPQm_4m,IVFx,PQmx4fs,RFlat``."""
 
-    def _below(self) -> Any:
-        return rotated(self._probes())
+    def _below(self, where: Allowed | None = None) -> Any:
+        return rotated(self._probes(where))
 
     def _empty(self) -> Any:
         faiss, parts = library(), self._parts()

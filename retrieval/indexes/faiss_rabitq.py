@@ -15,6 +15,7 @@ from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe
 from retrieval.indexes.faiss_refined import Rotated, k_factor, rotated
 from retrieval.runtime import threads
 from retrieval.types import Spec, Vectors
+from retrieval.where import Allowed
 
 BLOCK = 32
 """Codes that fast-scan compares at once."""
@@ -36,6 +37,7 @@ SPECS = (
         family="FAISS",
         note="one bit a dimension",
         knobs=(nprobe(8), k_factor(8), NLIST),
+        filters="rows",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -71,8 +73,8 @@ class RaBitQ(Hadamard):
 class IvfRaBitQ(Hadamard, Lists):
     """``HR,IVFx,RaBitQfs,RFlat``: the codes of the nearest lists are compared."""
 
-    def _below(self) -> Any:
-        return rotated(self._probes())
+    def _below(self, where: Allowed | None = None) -> Any:
+        return rotated(self._probes(where))
 
     def _empty(self) -> Any:
         faiss, rotation = library(), self._hadamard()

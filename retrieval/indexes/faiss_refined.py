@@ -9,6 +9,7 @@ from typing import Any
 from retrieval.errors import Damaged
 from retrieval.indexes.faiss_base import FaissIndex, engine_read, library
 from retrieval.types import Knob, Vectors
+from retrieval.where import Allowed
 
 CODES = "codes.faiss"
 
@@ -83,7 +84,12 @@ class Refined(FaissIndex):
         """Whether what was read leads to no row but those that there are."""
         return True
 
-    def _below(self) -> Any:
+    def _limits(self, k: int, where: Allowed) -> Any:
+        """Search parameters of one filtered search for ``k``."""
+        factor = min(self.knobs["k_factor"], len(where.rows) / k)
+        return refined(factor, self._below(where))
+
+    def _below(self, where: Allowed | None = None) -> Any:
         """Search parameters of the codes' own index."""
         return None
 
