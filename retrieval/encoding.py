@@ -32,7 +32,7 @@ class Encoded:
         waited_ms: in the queue for the timed lane.
         cold: the embedder's first call was this one.
         busy: something was built or loaded meanwhile.
-        rows: (k,) true neighbours.
+        rows: (k,) true neighbours, of the rows that the query allows.
         scores: (k,) their scores.
         truth_ms: exact search for them.
         remote: the embedding came over the network.
@@ -63,6 +63,7 @@ def encode(lab: Lab, gallery: Gallery, name: str, query: Query, k: int) -> Encod
     readable(spec, query)
     exact = lab.index(gallery, Panel(name, "exact")).index
     embedder = lab.embedder(name)
+    where = lab.allowed(gallery, query.where)
     clock = Clock(lab.work)
     text = _text(embedder, gallery, query)
     remote = bool(spec.key)
@@ -71,7 +72,7 @@ def encode(lab: Lab, gallery: Gallery, name: str, query: Query, k: int) -> Encod
         vector = _embed(embedder, gallery, query, text, clock) if early is None else early
         cold = first_time(embedder, embedder.way(text))
         with clock.stage("truth"):
-            rows, values = exact.search(vector, k)
+            rows, values = exact.search(vector, k, where)
     return Encoded(
         vector,
         clock.ms.get("decode", 0.0),

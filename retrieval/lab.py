@@ -28,12 +28,15 @@ from retrieval.query import Query
 from retrieval.runtime import machine
 from retrieval.runtime.paths import cache as default_cache
 from retrieval.shelf import Shelf
-from retrieval.store import Built, Key, Store, index_key, revision, vectors_key
+from retrieval.store import Built, Key, Store, columns_key, index_key, revision, vectors_key
 from retrieval.telling import telling
 from retrieval.types import Metric, Precision, Progress, Result, Spec, State, Vectors
+from retrieval.where import Allowed, Where
 from retrieval.work import Work
 
 DATA = Path(__file__).parent.parent / "data"
+CHOSEN = 64_000_000
+"""Bytes of rows that filters allow which are kept."""
 
 
 class Lab:
@@ -75,6 +78,7 @@ class Lab:
         self._embedders: Shelf[Embedder] = Shelf(room, lambda embedder: embedder.nbytes())
         self._vectors: Shelf[Vectors] = Shelf(room // 2, lambda vectors: vectors.nbytes)
         self._indexes: Shelf[Built] = Shelf(room // 2, lambda built: built.index.nbytes())
+        self._allowed: Shelf[Allowed] = Shelf(CHOSEN, lambda one: one.mask.nbytes + one.rows.nbytes)
 
     def gallery(self, name: str) -> Gallery:
         """A gallery, opened once.
@@ -191,12 +195,14 @@ class Lab:
         self._allow(index, build)
         vectors = self.vectors(gallery, panel.embedder, progress)
         embedder = self.spec(panel.embedder)  # its commit is known by now
-        key = vectors_key(gallery, embedder)
+        kept = columns_key(gallery, index)
+        key = vectors_key(gallery, embedder) | kept
 
         def make() -> Built:
             self._check_build(gallery, index_key(key, index, build | _defaults(index, build)))
             with self.work.doing(embedder.name, f"building {index.title}"):
-                return self.store.index(vectors, key, index, embedder.metric, build)
+                columns = gallery.columns if kept else None
+                return self.store.index(vectors, key, index, embedder.metric, build, columns)
 
         place = (
             gallery.name,
@@ -204,8 +210,20 @@ class Lab:
             panel.embedder,
             index.name,
             *sorted(build.items()),
+            *kept.values(),
         )
         return self._indexes.get(place, make)
+
+    def allowed(self, gallery: Gallery, where: Where | None) -> Allowed | None:
+        """The rows that a filter allows, looked up once; none where there is no filter.
+
+        Raises:
+            BadQuery: the gallery has no such column, or one of another kind.
+        """
+        if where is None:
+            return None
+        place = (gallery.name, gallery.revision, gallery.words, where)
+        return self._allowed.get(place, lambda: Allowed.of(where, gallery.columns))
 
     def compare(
         self, gallery: str, panels: Sequence[Panel], query: Query, k: int

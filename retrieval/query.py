@@ -1,4 +1,4 @@
-"""What is asked: a text, a picture, or a row of the gallery."""
+"""What is asked: a text, a picture, or a row of the gallery; and which rows may answer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from retrieval.errors import BadQuery
+from retrieval.where import Where
 
 Crop: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom as shares of a picture's size."""
@@ -16,13 +17,14 @@ LONGEST = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One of three.
+    """One of three, of all rows or of some.
 
     Attributes:
         text: words.
         image: an encoded picture.
         row: a row of the gallery: its picture, or its caption where only text is read.
         crop: left, top, right, bottom as shares of the picture's size.
+        where: which rows may answer; all by default.
 
     Raises:
         BadQuery: none or several are given, the text is empty or too long, the crop has no area.
@@ -32,6 +34,7 @@ class Query:
     image: bytes | None = None
     row: int | None = None
     crop: Crop | None = None
+    where: Where | None = None
 
     def __post_init__(self) -> None:
         given = sum(each is not None for each in (self.text, self.image, self.row))

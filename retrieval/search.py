@@ -20,6 +20,7 @@ from retrieval.measure.recall import recall, scores
 from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Hit, Result, Rows, Scores, Timings, Vectors
+from retrieval.where import Allowed
 
 if TYPE_CHECKING:
     from retrieval.lab import Lab
@@ -49,12 +50,13 @@ def compare(
         One result a panel, in the order in which they finish.
 
     Raises:
-        BadQuery: k or the row is out of range.
+        BadQuery: k or the row is out of range, or the filter does not fit the gallery.
     """
     if not 1 <= k <= MOST:
         raise BadQuery(f"k is {k}; it must be between 1 and {MOST:,}")
     if query.row is not None and not 0 <= query.row < len(gallery):
         raise BadQuery(f"row {query.row} is not in {gallery.name}; it has {len(gallery):,}")
+    lab.allowed(gallery, query.where)  # looked up before anything is timed
     return _answers(lab, gallery, panels, query, k)
 
 
@@ -91,10 +93,11 @@ def _answer(
 ) -> Result:
     try:
         readable(lab.spec(panel.embedder), query)
+        where = lab.allowed(gallery, query.where)
         built = lab.index(gallery, panel)
         vectors = lab.vectors(gallery, panel.embedder)
         return replace(
-            _search(lab, gallery, panel, built.index, vectors, encoding.result(), k, blank),
+            _search(lab, gallery, panel, built.index, vectors, encoding.result(), k, where, blank),
             build_s=built.seconds,
             nbytes=built.index.nbytes(),
         )
@@ -116,6 +119,7 @@ def _search(
     vectors: Vectors,
     encoded: Encoded,
     k: int,
+    where: Allowed | None,
     blank: Result,
 ) -> Result:
     clock = Clock(lab.work)
@@ -123,12 +127,12 @@ def _search(
     with clock.lane():
         index.tune(**query_knobs(index, panel))
         with clock.stage("search"):
-            rows, _ = index.search(query, k)
+            rows, how = _found(index, query, k, where)
         with clock.stage("rescore"):
             found, values = _rescored(query[0], vectors, rows[0], index)
         with clock.stage("fetch"):
             hits = _hits(gallery, found, values, range(1, k + 1))
-        first = first_time(index, "search")
+        first = first_time(index, "search" if where is None else "filtered search")
     cold = (("embed",) if encoded.cold else ()) + (("search",) if first else ())
     return replace(
         blank,
@@ -144,10 +148,20 @@ def _search(
         waited_ms=encoded.waited_ms + clock.ms["waited"],
         recall=(share := recall(values, encoded.scores)),
         missed=_missed(gallery, found, share, encoded),
+        allowed=None if where is None else len(where.rows),
+        how=how,
         cold=cold,
         remote=encoded.remote,
         busy=encoded.busy or clock.busy,
     )
+
+
+def _found(index: Index, query: Vectors, k: int, where: Allowed | None) -> tuple[Rows, str]:
+    """The rows that an index finds, and how where a filter made it search in another way."""
+    if where is None:
+        return index.search(query, k)[0], ""
+    rows, _, how = index.filtered(query, k, where)
+    return rows, how
 
 
 def query_knobs(index: Index, panel: Panel) -> dict[str, int]:

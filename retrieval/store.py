@@ -22,6 +22,7 @@ from retrieval.known import Known, named, newest_first
 from retrieval.partial import Ahead, Partial
 from retrieval.runtime.paths import plain
 from retrieval.types import Metric, Progress, Rows, Spec, Vectors
+from retrieval.where import Columns
 
 SHARD = 8_000_000
 """Bytes of one file of vectors, at most."""
@@ -60,6 +61,13 @@ def index_key(vectors: Key, index: Spec, knobs: dict[str, int]) -> Key:
     """All that decides an index over a gallery's vectors."""
     build = {name: value for name, value in knobs.items() if knob(index, name).when == "build"}
     return {**vectors, "kind": "index", "index": index.name, "knobs": dict(sorted(build.items()))}
+
+
+def columns_key(gallery: Gallery, index: Spec) -> Key:
+    """What decides the columns that an index keeps; nothing where it keeps none."""
+    if index.filters != "columns":
+        return {}
+    return {"columns": " ".join([*sorted(gallery.columns), gallery.words]).strip()}
 
 
 @dataclass(frozen=True)
@@ -125,29 +133,37 @@ class Store:
         return read_vectors(folder, spec.metric)
 
     def index(
-        self, vectors: Vectors, key: Key, spec: Spec, metric: Metric, knobs: dict[str, int]
+        self,
+        vectors: Vectors,
+        key: Key,
+        spec: Spec,
+        metric: Metric,
+        knobs: dict[str, int],
+        columns: Columns | None = None,
     ) -> Built:
-        """An index over the vectors of a key, built now if it is nowhere."""
+        """An index over the vectors and columns of a key, built now if it is nowhere."""
         index = INDEXES.load(spec)(spec, metric, **knobs)
         key = index_key(key, spec, index.knobs)
         if not index.keeps:  # nothing of it is worth a file
-            return Built(index, self._build(index, vectors, key), fresh=True)
-        seconds = self._loaded(index, vectors, key)
+            return Built(index, self._build(index, vectors, columns, key), fresh=True)
+        seconds = self._loaded(index, vectors, columns, key)
         if seconds is not None:
             return Built(index, seconds, fresh=False)
         with self._alone(key):
-            seconds = self._loaded(index, vectors, key)
+            seconds = self._loaded(index, vectors, columns, key)
             if seconds is not None:
                 return Built(index, seconds, fresh=False)
-            return Built(index, self._build(index, vectors, key), fresh=True)
+            return Built(index, self._build(index, vectors, columns, key), fresh=True)
 
-    def _loaded(self, index: Index, vectors: Vectors, key: Key) -> float | None:
+    def _loaded(
+        self, index: Index, vectors: Vectors, columns: Columns | None, key: Key
+    ) -> float | None:
         """Load an index; the seconds that building it took, none where it must be built."""
         folder = self.find(key)
         if folder is None:
             return None
         try:
-            index.load(folder, vectors)
+            index.load(folder, vectors, columns)
         except Damaged:  # sound by its hashes, but not for this release of the engine
             if folder.is_relative_to(self.shipped):
                 raise
@@ -160,10 +176,10 @@ class Store:
             for found in sorted(root.glob(f"*/*/*/{manifest.NAME}")):
                 yield found.parent
 
-    def _build(self, index: Index, vectors: Vectors, key: Key) -> float:
+    def _build(self, index: Index, vectors: Vectors, columns: Columns | None, key: Key) -> float:
         with self._building:
             start = time.perf_counter()
-            index.build(vectors)
+            index.build(vectors, columns)
             seconds = time.perf_counter() - start
         if not index.keeps:
             return seconds

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.indexes import exact, topk
+from retrieval.indexes import exact, products, topk
 from retrieval.types import Metric, Rows, Scores
 from tests.vectors import Mixed, built, drawn
 
@@ -22,7 +22,7 @@ def sorted_all(vectors: Mixed, queries: Mixed, k: int) -> tuple[Rows, Scores]:
 
 
 @pytest.mark.parametrize(("count", "dim", "k"), SIZES)
-@pytest.mark.parametrize("queries", [1, 2, exact.FEW, exact.FEW + 1, 70])
+@pytest.mark.parametrize("queries", [1, 2, products.FEW, products.FEW + 1, 70])
 def test_agrees_with_sorting_everything(count: int, dim: int, k: int, queries: int) -> None:
     vectors = drawn(Metric.COSINE, count, width=dim)
     asked = drawn(Metric.COSINE, queries, seed=1, width=dim)
@@ -46,7 +46,7 @@ def test_a_batch_larger_than_the_buffer_is_cut(monkeypatch: pytest.MonkeyPatch) 
     asked = drawn(Metric.COSINE, 100, seed=1)
     whole = built("exact", Metric.COSINE, vectors).search(asked, 5)
     for rows_at_once in (1, 7, 30):
-        monkeypatch.setattr(exact, "BUFFER", 900 * rows_at_once)
+        monkeypatch.setattr(products, "BUFFER", 900 * rows_at_once)
         cut = built("exact", Metric.COSINE, vectors).search(asked, 5)
         assert np.array_equal(cut[0], whole[0]) and np.array_equal(cut[1], whole[1])
 

@@ -17,6 +17,7 @@ from retrieval.measure.receipts import Receipt, receipt
 from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result
+from retrieval.where import Where
 
 PANELS = ["conse-lite2@exact", "conse-lite2@faiss-hnsw"]
 
@@ -33,6 +34,7 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
         asked.add_argument("--text", help="what the picture should show")
         asked.add_argument("--image", type=Path, help="a picture to search by")
         asked.add_argument("--row", type=int, help="a row of the gallery to search by")
+        command.add_argument("--where", help="which rows may answer: label=owl, label=a|b, part<10")
         command.add_argument("-k", type=int, default=10, help="how many pictures")
         command.add_argument("--receipt", type=Path, help="write what `replay` reads")
         command.set_defaults(run=run, show=show)
@@ -47,7 +49,8 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     """
     panels = [declared(lab, Panel.parse(text)) for text in options.panels or PANELS]
     image = images.read(options.image) if options.image else None
-    query = Query(text=options.text, image=image, row=options.row)
+    where = Where.parse(options.where) if options.where is not None else None
+    query = Query(text=options.text, image=image, row=options.row, where=where)
     if image is not None:
         images.decode(image)  # a bad picture is the user's, not a panel's
     results = list(lab.compare(options.gallery, panels, query, options.k))
@@ -109,4 +112,12 @@ def _panel(panel: dict[str, Any]) -> str:
         f"  {hit['rank']:>3}  {hit['score']:.3f}  {hit['caption']}  [{hit['label']}]  #{hit['row']}"
         for hit in panel["hits"]
     ]
-    return "\n".join([f"{head}   recall {panel['recall']:.2f}", f"  {times}{trip}{cold}", *lines])
+    chosen = [f"  {_chosen(panel)}"] if panel["allowed"] is not None else []
+    return "\n".join(
+        [f"{head}   recall {panel['recall']:.2f}", *chosen, f"  {times}{trip}{cold}", *lines]
+    )
+
+
+def _chosen(panel: dict[str, Any]) -> str:
+    how = f": {panel['how']}" if panel["how"] else ""
+    return f"{len(panel['hits'])} of {panel['allowed']:,} rows that the filter allows{how}"

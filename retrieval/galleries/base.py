@@ -10,6 +10,7 @@ from PIL.Image import Image
 
 from retrieval import images
 from retrieval.types import Licence
+from retrieval.where import Columns, parts
 
 
 class Gallery(ABC):
@@ -87,6 +88,17 @@ class Gallery(ABC):
     def label(self, row: int) -> str:
         """The class of a row."""
         return self.labels([row])[0]
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Values of all rows by name, which filters choose by; ``part`` is dealt at random."""
+        rows = range(len(self))
+        return {
+            "caption": self.captions(rows),
+            "label": self.labels(rows),
+            "source": self.sources(rows),
+            "part": parts(len(self)),
+        }
 
     @cached_property
     def captioned(self) -> bool:

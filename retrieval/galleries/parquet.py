@@ -16,6 +16,7 @@ import numpy as np
 from retrieval.errors import BadImage, Damaged
 from retrieval.galleries.base import Gallery
 from retrieval.types import Rows, State
+from retrieval.where import Columns
 
 if TYPE_CHECKING:
     from retrieval.galleries.catalog import Entry, Shard
@@ -171,6 +172,11 @@ class ParquetGallery(Gallery):
                     f"{self.name}/{file.name} has SHA-256 {found[:12]}, not {file.sha256[:12]}; "
                     f"{REMEDY.format(self.name)}"
                 )
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Values of all rows by name, which filters choose by."""
+        return {**super().columns, "licence": self._column("licence")}
 
     @cached_property
     def _alike(self) -> dict[str, Rows]:

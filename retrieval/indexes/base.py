@@ -198,7 +198,7 @@ class Index(ABC):
         if vectors is None:  # closed by another thread a moment ago
             return Filtered(*padded(len(queries), k))
         rows, scores = nearest(vectors, where.rows, queries, k, self.metric)
-        return Filtered(rows, scores, f"exact over {len(where.rows):,} allowed{why}")
+        return Filtered(rows, scores, f"exact over the {len(where.rows):,} allowed{why}")
 
     def _filled_up(self, queries: Vectors, k: int, where: Allowed, found: Filtered) -> Filtered:
         """The engine's answer; where it starved, the queries it starved on answered exactly."""

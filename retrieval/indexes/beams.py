@@ -37,4 +37,4 @@ def beam(kept: int, k: int, where: Allowed) -> int | None:
 
 def told(wide: int, kept: int) -> str:
     """What a wider beam is called."""
-    return f"beam of {wide:,} instead of {kept:,}"
+    return f"a beam of {wide:,} instead of {kept:,}"

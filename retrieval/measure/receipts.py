@@ -18,8 +18,9 @@ from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.runtime.machine import machine
-from retrieval.store import index_key, vectors_key
+from retrieval.store import columns_key, index_key, vectors_key
 from retrieval.types import Result
+from retrieval.where import Where
 
 FORMAT = 1
 LONGEST = 1_000_000
@@ -83,6 +84,7 @@ def told(query: Query) -> dict[str, Any]:
         "row": query.row,
         "image_sha256": hashlib.sha256(query.image).hexdigest() if query.image else None,
         "crop": list(query.crop) if query.crop else None,
+        "where": str(query.where) if query.where else None,
     }
     return {name: value for name, value in every.items() if value is not None}
 
@@ -90,15 +92,16 @@ def told(query: Query) -> dict[str, Any]:
 def _panel(lab: Lab, gallery: Gallery, panel: Panel, result: Result) -> dict[str, Any]:
     spec = INDEXES.spec(panel.index)
     knobs = {knob.name: knob.default for knob in spec.knobs} | checked(spec, dict(panel.knobs))
+    stored = vectors_key(gallery, lab.spec(panel.embedder)) | columns_key(gallery, spec)
     return {
         "panel": str(panel),
-        "key": index_key(vectors_key(gallery, lab.spec(panel.embedder)), spec, knobs),
+        "key": index_key(stored, spec, knobs),
         "rows": [hit.row for hit in result.hits],
         "scores": [round(hit.score, 6) for hit in result.hits],
         "recall": result.recall,
         "timings": asdict(result.timings),
         "problem": result.problem,
-    }
+    } | ({"how": result.how, "allowed": result.allowed} if result.allowed is not None else {})
 
 
 def read(data: bytes) -> Receipt:
@@ -174,7 +177,9 @@ def _asked(old: Receipt, image: bytes | None) -> Query:
     whole = isinstance(row, int) and not isinstance(row, bool)
     if not (text is None or isinstance(text, str)) or not (row is None or whole):
         raise BadQuery("the receipt's query has the wrong form; give one that Parallax has written")
-    return Query(text, image, row, _crop(crop) if crop is not None else None)
+    where = told.get("where")
+    chosen = Where.parse(where) if where is not None else None
+    return Query(text, image, row, _crop(crop) if crop is not None else None, chosen)
 
 
 def _crop(edges: Any) -> tuple[float, float, float, float]:

@@ -14,7 +14,7 @@ from retrieval.measure.sweep import Asked, Kind, Point, askable, asked, grid, me
 from retrieval.measure.sweeps import Sweep, Sweeps, made, merged, of
 from retrieval.measure.sweeps import key as sweep_key
 from retrieval.panel import Panel
-from retrieval.store import Built, Key, index_key, vectors_key
+from retrieval.store import Built, Key, columns_key, index_key, vectors_key
 from retrieval.types import Spec
 
 LOG = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Job:
     def key(self, index: Spec) -> Key:
         """Where an index's sweep is kept; nothing is loaded for it."""
         built = index_key(
-            vectors_key(self.gallery, self.embedder),
+            vectors_key(self.gallery, self.embedder) | columns_key(self.gallery, index),
             index,
             {knob.name: knob.default for knob in index.knobs},
         )

@@ -16,7 +16,7 @@ from retrieval.indexes.base import Index
 from retrieval.measure.sweep import Asked, Kind, Point
 from retrieval.runtime.machine import machine
 from retrieval.runtime.paths import plain
-from retrieval.store import Built, Key, index_key, vectors_key
+from retrieval.store import Built, Key, columns_key, index_key, vectors_key
 from retrieval.types import Spec
 
 FILE = "points.json"
@@ -50,7 +50,8 @@ class Sweep:
 
 def key(gallery: Gallery, spec: Spec, index: Index, asked: Asked) -> Key:
     """All that decides a sweep of an index over a gallery's vectors by an embedder."""
-    built = index_key(vectors_key(gallery, spec), index.spec, index.knobs)
+    stored = vectors_key(gallery, spec) | columns_key(gallery, index.spec)
+    built = index_key(stored, index.spec, index.knobs)
     return of(built, asked.kind, asked.k, len(asked.vectors))
 
 

@@ -17,6 +17,7 @@ from retrieval.query import Query
 from retrieval.ui.address import MOST, PANELS
 from retrieval.ui.answers import START, sentences
 from retrieval.ui.uploads import opened
+from retrieval.where import Where
 
 
 class Search:
@@ -36,6 +37,7 @@ class Search:
         panels: list[str] | None = None,
         gallery: str = "stamps",
         k: int = 10,
+        where: str | None = None,
     ) -> dict[str, Any]:
         """Search pictures by a text or by a picture, with several retrieval stacks side by side.
 
@@ -46,14 +48,18 @@ class Search:
                 "conse-lite2@faiss-hnsw?efSearch=16".
             gallery: The name of the gallery to search.
             k: How many pictures, from 1 to 100.
+            where: Which pictures may answer: "label=owl", "label=owl|crow", or "part<10" for
+                10 thousandths of the gallery. All by default.
 
         Returns:
             {"panels": [...]}, each with embedder, index, hits (row, rank, score, caption, label),
-            timings in milliseconds, recall against exact search, and a problem or null.
+            timings in milliseconds, recall against exact search, how many pictures the filter
+            allows and how it was kept to, and a problem or null.
         """
         with plainly():
             asked = _panels(panels)
-            query = Query(text=_text(text), image=opened(image))
+            chosen = Where.parse(where) if where not in (None, "") else None
+            query = Query(text=_text(text), image=opened(image), where=chosen)
             results = self.lab.compare(_name(gallery), asked, query, _count(k))
             ordered = sorted(results, key=lambda result: result.position)
             return {"panels": [plain(result) for result in ordered]}
