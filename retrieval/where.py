@@ -29,12 +29,11 @@ SIGNS: dict[Sign, Callable[[Any, Any], Any]] = {
 }
 LONGEST = 500
 """Characters of a filter that are read."""
-LARGEST = 999_999_999
-"""The largest number that is compared with, and its negative the smallest."""
 PARTS = 1000
 """Parts of equal size that the column ``part`` deals a gallery's rows into, at random."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 FORM = re.compile(rf"\s*({NAME.pattern})\s*(<=|>=|<|>|=)(.*)", re.DOTALL)
+WHOLE = re.compile(r"-?[0-9]{1,9}")
 EXAMPLE = "a filter is written label=owl, label=owl|crow or part<10"
 
 
@@ -83,6 +82,13 @@ class Where:
         """The number of a filter that compares."""
         return int(self.values[0])
 
+    def wanted(self, column: Column) -> list[str] | list[int]:
+        """The values of ``=`` as a column's own, for engines that compare: numbers or texts."""
+        if not isinstance(column, np.ndarray):
+            return list(self.values)
+        whole = (each for each in self.values if WHOLE.fullmatch(each))
+        return [number for each in whole if str(number := int(each)) == each]
+
     def allows(self, columns: Columns) -> NDArray[np.bool_]:
         """Whether each row has what is wanted, (n,).
 
@@ -116,11 +122,10 @@ def _check(where: Where) -> None:
 
 def _number(where: Where) -> None:
     (value,) = where.values if len(where.values) == 1 else ("",)
-    digits = value.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(LARGEST))):
+    if not WHOLE.fullmatch(value):
         raise BadQuery(
             f"{where.column} is compared with {value[:80]!r}; it must be a whole number of at "
-            f"most {len(str(LARGEST))} digits"
+            "most 9 digits"
         )
 
 

@@ -267,7 +267,7 @@ def test_an_index_that_this_engine_cannot_read_is_built_again(
     indexed(shop, Colours(40))
     loads: list[Path] = []
 
-    def older(self: object, folder: Path, vectors: Vectors) -> None:
+    def older(self: object, folder: Path, vectors: Vectors, columns: object = None) -> None:
         loads.append(folder)
         raise Damaged("written by another release")
 

@@ -12,15 +12,17 @@ import weakref
 import zipfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from retrieval.errors import Damaged, LabError
-from retrieval.indexes.base import Index, padded
+from retrieval.indexes.base import Filtered, Index, padded
 from retrieval.indexes.faiss_base import straight
 from retrieval.types import Metric, Rows, Scores, Spec, Vectors
+from retrieval.where import Allowed, Column, Where
 
 Found: TypeAlias = tuple[Sequence[int], Sequence[float]]
 """Rows of one query and their scores, best first."""
@@ -31,6 +33,26 @@ PAGE = 4096
 """Bytes that a file has or has not: engines take room ahead, which stays a hole."""
 CHUNK = 1 << 20
 NOTHING = bytes(PAGE)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A filter as an engine is told of it.
+
+    Attributes:
+        where: the filter.
+        column: all values of its column, which say whether they are numbers.
+        knobs: query-time knobs of this search.
+    """
+
+    where: Where
+    column: Column
+    knobs: dict[str, int]
+
+    @property
+    def wanted(self) -> list[str] | list[int]:
+        """The values of ``=``, numbers where the column has such."""
+        return self.where.wanted(self.column)
 
 
 class Archived(Index):
@@ -68,10 +90,31 @@ class Archived(Index):
         self._take(make)
 
     def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
+        return self._asked(queries, k, min(k, self.count))
+
+    def _filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered | None:
+        columns = self._columns
+        plan = self._planned(k, where) if columns else None
+        if columns is None or plan is None:
+            return None
+        tuned, how = plan
+        chosen = Chosen(where.where, columns[where.where.column], tuned)
+        return Filtered(*self._asked(queries, k, where.few(k), chosen), how)
+
+    def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
+        """Knobs of a filtered search for ``k``, and what is other about it.
+
+        None where comparing the rows that are allowed is cheaper.
+        """
+        return self.knobs, ""
+
+    def _asked(
+        self, queries: Vectors, k: int, most: int, chosen: Chosen | None = None
+    ) -> tuple[Rows, Scores]:
         rows, scores = padded(len(queries), k)
         with self._turn:
             if self._engine is not None:  # closed by another thread a moment ago
-                answers = self._answers(self._engine, straight(queries), min(k, self.count))
+                answers = self._answers(self._engine, straight(queries), most, chosen)
                 for place, (found, values) in enumerate(answers):
                     rows[place, : len(found)], scores[place, : len(found)] = found, values
         return rows, scores
@@ -149,7 +192,9 @@ class Archived(Index):
     def _sample(self, engine: Any, rows: list[int]) -> Vectors: ...
 
     @abstractmethod
-    def _answers(self, engine: Any, queries: Vectors, k: int) -> Iterator[Found]: ...
+    def _answers(
+        self, engine: Any, queries: Vectors, k: int, chosen: Chosen | None
+    ) -> Iterator[Found]: ...
 
     def _let_go(self, engine: Any) -> None:
         """Close the engine, where it is not enough to forget it."""

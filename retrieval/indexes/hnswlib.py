@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import Damaged
-from retrieval.indexes.base import Index, padded
+from retrieval.indexes.base import Filtered, Index, padded
+from retrieval.indexes.beams import beam
 from retrieval.indexes.faiss_base import array_read, straight
 from retrieval.runtime import threads
 from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
+from retrieval.where import Allowed
 
+Asks: TypeAlias = Callable[[int], bool]
+"""Whether a row is allowed."""
 LINKS, UPPER, LEVELS = "links.npy", "upper.npy", "levels.npy"
 ROWS, ENTRY = "rows.npy", "entry.npy"
 SPECS = (
@@ -58,6 +63,7 @@ SPECS = (
                 help="Candidates kept while a vector's links are chosen.",
             ),
         ),
+        filters="rows",
         needs=("hnswlib",),
         install="pip install chroma-hnswlib",
     ),
@@ -102,19 +108,30 @@ class Hnswlib(Index):
         self._size = sum(each.nbytes for each in arrays)
 
     def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
+        return self._asked(queries, k, min(k, self.count))
+
+    def _filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered | None:
+        if beam(self.knobs["efSearch"], k, where) is None:
+            return None
+        asks = where.listed.__getitem__  # of each row that it meets; it goes on by itself
+        return Filtered(*self._asked(queries, k, where.few(k), asks))
+
+    def _asked(
+        self, queries: Vectors, k: int, most: int, asks: Asks | None = None
+    ) -> tuple[Rows, Scores]:
         rows, scores = padded(len(queries), k)
-        engine, most = self._engine, min(k, self.count)
+        engine = self._engine
         if engine is None:  # closed by another thread a moment ago
             return rows, scores
         queries = straight(queries)
-        workers = 1 if len(queries) == 1 else threads.cores()
+        workers = 1 if len(queries) == 1 or asks else threads.cores()  # what asks is Python
         with self._turn:
             engine.set_ef(self.knobs["efSearch"])
             try:
-                found, distances = engine.knn_query(queries, most, num_threads=workers)
+                found, distances = engine.knn_query(queries, most, workers, asks)
             except RuntimeError:  # one of them reaches fewer than k
                 for place, query in enumerate(queries):
-                    found, distances = reached(engine, query, most)
+                    found, distances = reached(engine, query, most, asks)
                     rows[place, : found.size], scores[place, : found.size] = found, 1 - distances
                 return rows, scores
         rows[:, :most], scores[:, :most] = found, 1 - distances
@@ -199,15 +216,15 @@ def inside(links: NDArray[np.int32], count: int) -> bool:
     )
 
 
-def reached(engine: Any, query: Vectors, k: int) -> tuple[Rows, Scores]:
+def reached(engine: Any, query: Vectors, k: int, asks: Asks | None = None) -> tuple[Rows, Scores]:
     """The nearest rows of one query and their distances: as many of ``k`` as it reaches."""
     low, high = 1, k
     while low < high:
         middle = (low + high + 1) // 2
         try:
-            engine.knn_query(query, middle, num_threads=1)
+            engine.knn_query(query, middle, 1, asks)
             low = middle
         except RuntimeError:
             high = middle - 1
-    found, distances = engine.knn_query(query, low, num_threads=1)
+    found, distances = engine.knn_query(query, low, 1, asks)
     return found[0], distances[0]

@@ -12,12 +12,18 @@ from typing import Any
 import numpy as np
 
 from retrieval.errors import BadKnob, BadVectors, LabError
-from retrieval.indexes.archive import Archived, Found
+from retrieval.indexes.archive import Archived, Chosen, Found
+from retrieval.indexes.beams import beam
 from retrieval.types import Knob, Spec, Vectors
+from retrieval.where import Allowed
 
 TABLE, ROW, VECTOR, FAR = "gallery", "row", "vector", "_distance"
 ROWS_A_LIST, SAMPLED = 39, 256
 """Rows for each centroid that is trained: at least, and as many as LanceDB takes by itself."""
+KEPT, EXACT = "kept_", "exact"
+"""Before the name of a gallery's column; set where all rows that a filter allows are compared."""
+WALKED = 64
+"""Candidates that a search of partitions counts as, where it is weighed against all rows."""
 FEWEST = 16
 """Rows that codes of 4 bits are trained from."""
 FAMILY, NEEDS, INSTALL = "LanceDB", ("lancedb",), "pip install lancedb"
@@ -67,6 +73,7 @@ SPECS = (
                 help="Parts that a vector is cut into, 8 bits each, 4 below 256 vectors.",
             ),
         ),
+        filters="columns",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -106,6 +113,7 @@ SPECS = (
                 help="Candidates kept while a vector's links are chosen; below m it counts as m.",
             ),
         ),
+        filters="columns",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -124,9 +132,15 @@ class LanceDb(Archived):
     A subclass writes ``_definition`` (of the index) and ``_tuned`` (a search's knobs).
     """
 
-    def _answers(self, engine: Any, queries: Vectors, k: int) -> Iterator[Found]:
+    def _answers(
+        self, engine: Any, queries: Vectors, k: int, chosen: Chosen | None
+    ) -> Iterator[Found]:
         for query in queries:
             asked = engine.search(query, vector_column_name=VECTOR).distance_type("dot")
+            if chosen is not None:
+                asked = asked.where(predicate(chosen), prefilter=True)
+            if chosen is not None and EXACT in chosen.knobs:
+                asked = asked.bypass_vector_index()
             found = self._tuned(asked, k).limit(k).select([ROW, FAR]).to_arrow()
             yield found.column(ROW).to_numpy(), 1 - found.column(FAR).to_numpy()
 
@@ -134,7 +148,8 @@ class LanceDb(Archived):
         import pyarrow as pa  # type: ignore[import-untyped]
 
         column = pa.FixedSizeListArray.from_arrays(vectors.ravel(), self.width)
-        data = pa.table({ROW: np.arange(self.count), VECTOR: column})
+        kept = {KEPT + name: each for name, each in (self._columns or {}).items()}
+        data = pa.table({ROW: np.arange(self.count), VECTOR: column, **kept})
         index = self._definition()  # refuses before anything is written
         engine = library().connect(str(folder)).create_table(TABLE, data)
         engine.create_index(VECTOR, config=index)
@@ -156,6 +171,12 @@ class LanceDb(Archived):
         flat = found.column(VECTOR).combine_chunks().flatten().to_numpy()
         vectors: Vectors = flat.reshape(-1, self.width)
         return vectors
+
+    def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
+        if beam(self.knobs.get("ef", WALKED), k, where) is None:
+            few = f"exact in the engine over the {len(where.rows):,} allowed"
+            return {**self.knobs, EXACT: 1}, few
+        return self.knobs, ""
 
     @abstractmethod
     def _definition(self) -> Any: ...
@@ -207,3 +228,16 @@ class HnswSq(LanceDb):
         factor = max(1, self.knobs["ef"] // k)
         kept = max(self.knobs["ef"], factor * k)  # it refuses fewer than are compared again
         return asked.nprobes(1).ef(kept).refine_factor(factor)
+
+
+def predicate(chosen: Chosen) -> str:
+    """A filter as SQL."""
+    where = chosen.where
+    if where.sign != "=":
+        return f"{KEPT}{where.column} {where.sign} {where.bound}"
+    return f"{KEPT}{where.column} IN ({', '.join(map(literal, chosen.wanted))})"
+
+
+def literal(value: str | int) -> str:
+    """A value in SQL."""
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"

@@ -7,6 +7,7 @@ looks at every row's number for each query, so that its time grows with the gall
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,11 +16,15 @@ from typing import Any
 import numpy as np
 
 from retrieval.errors import LabError
-from retrieval.indexes.archive import Archived, Found
+from retrieval.indexes.archive import Archived, Chosen, Found
+from retrieval.indexes.beams import beam, told
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
+from retrieval.where import Allowed
 
 COLLECTION, ROW, VECTOR = "gallery", "row", "vector"
+KEPT, LONGEST = "kept_", 65_535
+"""Before the name of a gallery's column; bytes of its longest value."""
 PART = 10_000
 """Rows that are handed over at once."""
 ROWS_A_LIST = 39
@@ -61,6 +66,7 @@ SPECS = (
                 help="Candidates kept while a vector's links are chosen.",
             ),
         ),
+        filters="columns",
         needs=NEEDS,
         install=INSTALL,
         params=(("kind", "HNSW"),),
@@ -91,6 +97,7 @@ SPECS = (
                 help="Most lists that a segment is split into: one for each 39 vectors.",
             ),
         ),
+        filters="columns",
         needs=NEEDS,
         install=INSTALL,
         params=(("kind", "IVF_FLAT"),),
@@ -107,22 +114,41 @@ def library() -> Any:
 class Milvus(Archived):
     """A collection by inner product, loaded once all its segments have an index."""
 
-    def _answers(self, engine: Any, queries: Vectors, k: int) -> Iterator[Found]:
+    def _answers(
+        self, engine: Any, queries: Vectors, k: int, chosen: Chosen | None
+    ) -> Iterator[Found]:
         tuned = [each.name for each in self.spec.knobs if each.when == "query"]
-        params = {name: self.knobs[name] for name in tuned}
+        knobs = chosen.knobs if chosen else self.knobs
+        params = {name: knobs[name] for name in tuned}
+        only = expression(chosen) if chosen else None
         with threads.single() if len(queries) == 1 else threads.every_core():
             answers = engine[1].search(
-                queries.tolist(), k, "IP", output_fields=[], search_params=params
+                queries.tolist(), k, "IP", expr=only, output_fields=[], search_params=params
             )
         for found in answers:
             yield [each["id"] for each in found], [each["distance"] for each in found]
 
+    def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
+        if "nprobe" in self.knobs:
+            usual = self.knobs["nprobe"]
+            read = min(self._lists(), math.ceil(usual / where.share))
+            how = f"{read:,} lists instead of {usual:,}" if read > usual else ""
+            return {**self.knobs, "nprobe": max(read, usual)}, how
+        wide = beam(self.knobs["ef"], k, where)
+        return None if wide is None else ({**self.knobs, "ef": wide}, told(wide, self.knobs["ef"]))
+
     def _filled(self, folder: Path, vectors: Vectors) -> Any:
         milvus = library()
-        kinds = milvus.DataType
+        kinds, columns = milvus.DataType, self._columns or {}
         fields = [
             milvus.FieldSchema(name=ROW, dtype=kinds.INT64, is_primary=True),
             milvus.FieldSchema(name=VECTOR, dtype=kinds.FLOAT_VECTOR, dim=self.width),
+        ]
+        fields += [
+            milvus.FieldSchema(name=KEPT + name, dtype=kinds.INT64)
+            if isinstance(column, np.ndarray)
+            else milvus.FieldSchema(name=KEPT + name, dtype=kinds.VARCHAR, max_length=LONGEST)
+            for name, column in columns.items()
         ]
         with milvus.MilvusLite(str(folder)) as database, threads.every_core():
             schema = milvus.CollectionSchema(fields=fields)
@@ -130,19 +156,31 @@ class Milvus(Archived):
             collection.create_index(VECTOR, self._definition())
             for start in range(0, len(vectors), PART):
                 part = enumerate(vectors[start : start + PART].tolist(), start)
-                collection.insert([{ROW: row, VECTOR: vector} for row, vector in part])
+                collection.insert(
+                    [{ROW: row, VECTOR: vector, **self._kept(row)} for row, vector in part]
+                )
             collection.flush()  # until then, and until close has waited, all rows are compared
         unindexed = segments(folder, "data/*.parquet") - segments(folder, "indexes/*.idx")
         if unindexed:
             raise LabError(f"{self.spec.title} left {len(unindexed)} segments without an index")
         return self._opened(folder)
 
+    def _kept(self, row: int) -> dict[str, Any]:
+        columns = (self._columns or {}).items()
+        return {
+            KEPT + name: int(column[row]) if isinstance(column, np.ndarray) else column[row]
+            for name, column in columns
+        }
+
+    def _lists(self) -> int:
+        return max(1, min(self.knobs["nlist"], self.count // ROWS_A_LIST))
+
     def _definition(self) -> dict[str, Any]:
         build = {
             each.name: self.knobs[each.name] for each in self.spec.knobs if each.when == "build"
         }
         if "nlist" in build:
-            build["nlist"] = max(1, min(build["nlist"], self.count // ROWS_A_LIST))
+            build["nlist"] = self._lists()
         return {"index_type": self.spec.param("kind"), "metric_type": "IP", "params": build}
 
     def _opened(self, folder: Path) -> Any:
@@ -164,6 +202,21 @@ class Milvus(Archived):
 
     def _let_go(self, engine: Any) -> None:
         engine[0].close()
+
+
+def expression(chosen: Chosen) -> str:
+    """A filter as Milvus takes it."""
+    where = chosen.where
+    if where.sign != "=":
+        return f"{KEPT}{where.column} {where.sign} {where.bound}"
+    return f"{KEPT}{where.column} in [{', '.join(map(literal, chosen.wanted))}]"
+
+
+def literal(value: str | int) -> str:
+    """A value in an expression of Milvus."""
+    if isinstance(value, int):
+        return str(value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def segments(folder: Path, pattern: str) -> set[str]:

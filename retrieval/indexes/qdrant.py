@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from retrieval.errors import LabError
-from retrieval.indexes.archive import Archived, Found
+from retrieval.indexes.archive import Archived, Chosen, Found
+from retrieval.indexes.beams import beam
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
+from retrieval.where import Allowed, Column
 
 PART = 10_000
 """Points that are handed over at once."""
+EXACT = "exact"
+"""Set where all points that a filter allows are compared."""
 INDEXED_FROM = 1
 """Kilobytes of vectors from which on they get a graph; below, all are compared."""
 SPECS = (
@@ -54,6 +58,7 @@ SPECS = (
                 help="Candidates kept while a vector's links are chosen.",
             ),
         ),
+        filters="columns",
         needs=("qdrant_edge",),
         install="pip install qdrant-edge-py",
     ),
@@ -69,21 +74,36 @@ def library() -> Any:
 class Hnsw(Archived):
     """``EdgeShard`` by inner product, one segment, one thread a query."""
 
-    def _answers(self, engine: Any, queries: Vectors, k: int) -> Iterator[Found]:
+    def _answers(
+        self, engine: Any, queries: Vectors, k: int, chosen: Chosen | None
+    ) -> Iterator[Found]:
         qdrant = library()
-        params = qdrant.SearchParams(hnsw_ef=self.knobs["hnsw_ef"])
+        knobs = chosen.knobs if chosen else self.knobs
+        params = qdrant.SearchParams(hnsw_ef=knobs["hnsw_ef"], exact=EXACT in knobs)
+        only = condition(chosen) if chosen else None
         for query in queries.tolist():
             near = qdrant.Query.Nearest(query)
-            found = engine.query(qdrant.QueryRequest(limit=k, query=near, params=params))
+            found = engine.query(
+                qdrant.QueryRequest(limit=k, query=near, params=params, filter=only)
+            )
             yield [point.id for point in found], [point.score for point in found]
+
+    def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
+        if beam(self.knobs["hnsw_ef"], k, where) is None:
+            few = f"exact in the engine over the {len(where.rows):,} allowed"
+            return {**self.knobs, EXACT: 1}, few
+        return self.knobs, ""
 
     def _filled(self, folder: Path, vectors: Vectors) -> Any:
         qdrant = library()
         engine = qdrant.EdgeShard.create(str(folder), self._config())
         for start in range(0, len(vectors), PART):
             part = enumerate(vectors[start : start + PART].tolist(), start)
-            points = [qdrant.Point(row, vector) for row, vector in part]
+            points = [qdrant.Point(row, vector, self._payload(row)) for row, vector in part]
             engine.update(qdrant.UpdateOperation.upsert_points(points))
+        for name, column in (self._columns or {}).items():
+            make = qdrant.UpdateOperation.create_field_index
+            engine.update(make(name, kind(column)))
         engine.optimize()
         engine.flush()
         held = engine.info()
@@ -93,6 +113,13 @@ class Hnsw(Archived):
                 "vectors; take another index"
             )
         return engine
+
+    def _payload(self, row: int) -> dict[str, Any]:
+        columns = (self._columns or {}).items()
+        return {
+            name: int(column[row]) if isinstance(column, np.ndarray) else column[row]
+            for name, column in columns
+        }
 
     def _config(self) -> Any:
         qdrant = library()
@@ -122,3 +149,20 @@ class Hnsw(Archived):
     def _sample(self, engine: Any, rows: list[int]) -> Vectors:
         found = {each.id: each.vector for each in engine.retrieve(rows, False, True)}
         return np.array([found[row] for row in rows], dtype=np.float32)
+
+
+def kind(column: Column) -> Any:
+    """How a column is indexed: by its words, or by its numbers."""
+    types = library().PayloadSchemaType
+    return types.Integer if isinstance(column, np.ndarray) else types.Keyword
+
+
+def condition(chosen: Chosen) -> Any:
+    """A filter as Qdrant takes it."""
+    qdrant, where = library(), chosen.where
+    if where.sign == "=":
+        match = qdrant.MatchAny(chosen.wanted)
+        return qdrant.Filter(must=[qdrant.FieldCondition(where.column, match=match)])
+    named = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}[where.sign]
+    bound = qdrant.RangeFloat(**{named: where.bound})
+    return qdrant.Filter(must=[qdrant.FieldCondition(where.column, range=bound)])
