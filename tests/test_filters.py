@@ -15,7 +15,7 @@ from retrieval.where import Allowed, Columns, Where, parts
 from tests.vectors import Mixed, drawn, made, scored
 
 CASES = [(spec.name, metric) for spec in INDEXES.specs() for metric in spec.metrics]
-COUNT = 4000
+COUNT = 3000
 LABELS = ("owl", "crow's nest", 'a "quoted" | bar', "%_\\", "", "ünï", "'; DROP TABLE x; --")
 PARTS = (500, 100, 10, 1)
 """Thousandths of the rows that are allowed: 50, 10, 1 and 0.1 %."""
@@ -86,11 +86,11 @@ def test_a_graph_at_its_defaults_loses_nothing_under_a_filter(name: str, metric:
 
 
 def test_plain_hnsw_with_a_selector_loses_what_ours_does_not() -> None:
-    vectors, queries = drawn(Metric.COSINE, 20_000), drawn(Metric.COSINE, 100, seed=3)
+    vectors, queries = drawn(Metric.COSINE, 12_000), drawn(Metric.COSINE, 100, seed=3)
     index = holding("faiss-hnsw", Metric.COSINE, vectors, exactest=False)
     worst = 1.0
     for part in PARTS:
-        where = allowed(f"part<{part}", 20_000)
+        where = allowed(f"part<{part}", 12_000)
         plain, found = bare(index, queries, where), index.filtered(queries, 10, where)
         kept = 1 - missed(Metric.COSINE, vectors, queries, plain, where)
         if kept < 0.9:
@@ -110,24 +110,15 @@ def bare(index: Index, queries: Mixed, where: Allowed) -> Mixed:
 
 
 @every
-@pytest.mark.parametrize("label", LABELS)
-def test_any_label_is_found(name: str, metric: Metric, label: str) -> None:
+def test_values_of_any_kind_are_found(name: str, metric: Metric) -> None:
     vectors = drawn(metric, 300)
     index = holding(name, metric, vectors)
-    where = Allowed.of(Where("label", "=", (label,)), columns(300))
-    rows, _ = index.search(vectors[:3], 1000, where)
-    assert all(sorted(row[: len(where.rows)]) == where.rows.tolist() for row in rows.tolist())
-    assert (rows[:, len(where.rows) :] == -1).all()
-
-
-@every
-def test_several_labels_and_bounds_are_found(name: str, metric: Metric) -> None:
-    vectors = drawn(metric, 300)
-    index = holding(name, metric, vectors)
-    for text in ("label=owl|ünï", "part>=500", "part<=3", "part>990", "part=7", "part>-5"):
-        where = allowed(text, 300)
+    filters = [Where("label", "=", (label,)) for label in LABELS]
+    texts = ("label=owl|ünï", "part>=500", "part<=3", "part>990", "part=6", "part>-5", "part=06|9")
+    for each in (*filters, *map(Where.parse, texts)):
+        where = Allowed.of(each, columns(300))
         rows, _ = index.search(vectors[:3], 1000, where)
-        assert all(sorted(set(row) - {-1}) == where.rows.tolist() for row in rows.tolist()), text
+        assert all(sorted(set(row) - {-1}) == where.rows.tolist() for row in rows.tolist()), each
 
 
 @every

@@ -15,13 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retrieval.errors import BadVectors, Damaged, LabError
-from retrieval.indexes.base import Index, padded
+from retrieval.indexes.base import Filtered, Index, padded
+from retrieval.indexes.beams import beam
 from retrieval.indexes.faiss_base import straight
+from retrieval.indexes.pgcopy import Only, kind
 from retrieval.indexes.postgres import PLAIN, SECONDS, START, Session
 from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
+from retrieval.where import Allowed
 
 LOG = logging.getLogger(__name__)
 FILE = "table.json"
+WALKED = 64
+"""Candidates that a search of lists counts as, where it is weighed against all rows."""
 WIDEST = 2000
 """Dimensions of a ``vector`` that the indexes take."""
 ROWS_A_LIST = 39
@@ -63,6 +68,7 @@ SPECS = (
                 help="Candidates kept while a vector's links are chosen; below 2 m it counts so.",
             ),
         ),
+        filters="columns",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -91,6 +97,7 @@ SPECS = (
                 help="Most lists that the vectors are split into: one for each 39, at least 1.",
             ),
         ),
+        filters="columns",
         needs=NEEDS,
         install=INSTALL,
     ),
@@ -126,6 +133,24 @@ class Pgvector(Index):
         self._take(lambda: self._made(straight(vectors)))
 
     def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
+        return self._asked(queries, k)
+
+    def _filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered | None:
+        columns = self._columns
+        if columns is None:
+            return None
+        chosen, few = where.where, self._few(k, where)
+        value = chosen.wanted(columns[chosen.column]) if chosen.sign == "=" else chosen.bound
+        how = (
+            f"exact in the engine over the {len(where.rows):,} allowed" if few else "iterative scan"
+        )
+        return Filtered(*self._asked(queries, k, Only(chosen, value, few)), how)
+
+    def _few(self, k: int, where: Allowed) -> bool:
+        """Whether comparing the rows that are allowed is cheaper than the index."""
+        return beam(self.knobs.get("ef_search", WALKED), k, where) is None
+
+    def _asked(self, queries: Vectors, k: int, only: Only | None = None) -> tuple[Rows, Scores]:
         rows, scores = padded(len(queries), k)
         with self._turn:
             if not self.count:  # closed by another thread a moment ago
@@ -134,7 +159,7 @@ class Pgvector(Index):
                 session = self._session or self._opened(SECONDS)
                 session.set(self._settings(k))
                 for place, query in enumerate(queries):
-                    found, values = session.nearest(self._table, query, k)
+                    found, values = session.nearest(self._table, query, k, only)
                     rows[place, : len(found)], scores[place, : len(found)] = found, values
             except LabError:
                 self._end()
@@ -174,7 +199,7 @@ class Pgvector(Index):
         self._table = self._named(vectors)
         session = self._opened(START)
         room = self.count * (4 * self.width + 400) + (64 << 20)
-        self._unsaved = session.make(self._table, vectors, self._using(), room)
+        self._unsaved = session.make(self._table, vectors, self._using(), room, self._columns or {})
         return session
 
     def _taken(self, folder: Path, vectors: Vectors) -> Session:
@@ -218,6 +243,8 @@ class Pgvector(Index):
         """The table's name, from the vectors and the definition of the index."""
         told = hashlib.sha256(f"{vectors.shape} {self._using()}".encode())
         told.update(vectors.data)
+        for name, column in (self._columns or {}).items():
+            told.update(json.dumps([name, kind(column), list(map(str, column))]).encode())
         return f"{self.spec.name.replace('-', '_')}_{told.hexdigest()[:24]}"
 
     @abstractmethod

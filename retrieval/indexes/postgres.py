@@ -14,13 +14,14 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.errors import Damaged, LabError, NotReady, Unreachable
+from retrieval.indexes.pgcopy import KEPT, Only, Packed, copied, declared, pack, way
 from retrieval.runtime.machine import memory
 from retrieval.runtime.paths import cache as cache_folder
 from retrieval.runtime.postgres import cluster
 from retrieval.types import Rows, Scores, Vectors
+from retrieval.where import Columns
 
 VARIABLE = "PARALLAX_POSTGRES"
 """Environment variable with the address of a server, ``postgresql://user@host/database``."""
@@ -39,14 +40,6 @@ PLAIN = {
 }
 SAMPLE = 64
 """Rows that are compared with what was given when a table is taken up."""
-HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-END = b"\xff\xff"
-BATCH = 1 << 24
-"""Bytes that are handed to COPY at once."""
-
-
-class Packed(bytes):
-    """A vector as PostgreSQL sends it: its width, two bytes of nothing, big-endian floats."""
 
 
 @cache
@@ -108,7 +101,7 @@ class Session:
         with told(self.where):
             self._rows("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", table)
 
-    def make(self, table: str, vectors: Vectors, index: str, room: int) -> bool:
+    def make(self, table: str, vectors: Vectors, index: str, room: int, columns: Columns) -> bool:
         """Make a table with its index in one transaction, unless it is there.
 
         Args:
@@ -116,6 +109,7 @@ class Session:
             vectors: (n, dim) float32, C order.
             index: the definition of the index.
             room: bytes of memory that the build would like.
+            columns: kept beside the vectors, each with an index of its own.
 
         Returns:
             Whether it was made.
@@ -125,14 +119,19 @@ class Session:
             if self.holds(table, vectors):
                 return False
             self._run(f"SET LOCAL maintenance_work_mem = '{min(room, memory() // 4) >> 10}kB'")
-            self._run(f"CREATE TABLE {SCHEMA}.{fresh} (id int4, v vector({vectors.shape[1]}))")
-            copy = f"COPY {SCHEMA}.{fresh} (id, v) FROM STDIN (FORMAT BINARY)"
+            width = vectors.shape[1]
+            kept = declared(columns)
+            self._run(f"CREATE TABLE {SCHEMA}.{fresh} (id int4, v vector({width}){kept})")
+            copy = f"COPY {SCHEMA}.{fresh} FROM STDIN (FORMAT BINARY)"
             with self._connection.cursor() as cursor, cursor.copy(copy) as sink:
-                for part in copied(vectors):
+                for part in copied(vectors, columns):
                     sink.write(part)
             self._run(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
             self._run(f"CREATE INDEX {table}_index ON {SCHEMA}.{fresh} {index}")
+            for name, column in columns.items():
+                self._run(f'CREATE INDEX ON {SCHEMA}.{fresh} USING {way(column)} ("{KEPT}{name}")')
             self._run(f"ALTER TABLE {SCHEMA}.{fresh} RENAME TO {table}")
+            self._run(f"ANALYZE {SCHEMA}.{table}")
         return True
 
     def holds(self, table: str, vectors: Vectors) -> bool:
@@ -171,14 +170,22 @@ class Session:
             ((found,),) = self._rows("SELECT pg_total_relation_size(%s)", f"{SCHEMA}.{table}")
         return int(found)
 
-    def nearest(self, table: str, query: Vectors, k: int) -> tuple[Rows, Scores]:
+    def nearest(
+        self, table: str, query: Vectors, k: int, only: Only | None = None
+    ) -> tuple[Rows, Scores]:
         """At most k rows by inner product and these, (found,) each, best first."""
+        source, given = f"{SCHEMA}.{table}", []
+        if only is not None:
+            source, given = only.source(source), [only.value]
+        if only is not None and only.few:
+            statement = f"WITH few AS MATERIALIZED (SELECT id, v FROM {source}) "
+            statement += "SELECT id, v <#> %s AS far FROM few ORDER BY far LIMIT %s"
+            values = [*given, pack(query), k]
+        else:
+            statement = f"SELECT id, v <#> %s AS far FROM {source} ORDER BY far LIMIT %s"
+            values = [pack(query), *given, k]
         with told(self.where):
-            found = self._rows(
-                f"SELECT id, v <#> %s AS far FROM {SCHEMA}.{table} ORDER BY far LIMIT %s",
-                pack(query),
-                k,
-            )
+            found = self._rows(statement, *values)
         rows = np.array([row for row, _ in found], dtype=np.int64)
         scores = np.array([-far for _, far in found], dtype=np.float32)
         best = np.argsort(-scores, kind="stable")  # a scan that goes on is not in order
@@ -276,25 +283,3 @@ def dumper(oid: int) -> Any:
 
     members = {"format": library().pq.Format.BINARY, "oid": oid, "dump": dump}
     return type("VectorDumper", (library().adapt.Dumper,), members)
-
-
-def pack(vector: Vectors) -> Packed:
-    """One vector, (dim,), as PostgreSQL sends it."""
-    return Packed(len(vector).to_bytes(2, "big") + bytes(2) + vector.astype(">f4").tobytes())
-
-
-def copied(vectors: Vectors) -> Iterator[bytes]:
-    """The parts of a binary COPY of rows and vectors; each row a number and a vector."""
-    width = vectors.shape[1]
-    head = [("fields", ">i2"), ("four", ">i4"), ("id", ">i4"), ("size", ">i4")]
-    layout = np.dtype([*head, ("width", ">i2"), ("none", ">i2"), ("v", ">f4", (width,))])
-    step = max(1, BATCH // layout.itemsize)
-    yield HEAD
-    for start in range(0, len(vectors), step):
-        part = vectors[start : start + step]
-        lines: NDArray[Any] = np.zeros(len(part), layout)
-        lines["fields"], lines["four"], lines["size"] = 2, 4, 4 + 4 * width
-        lines["id"] = np.arange(start, start + len(part))
-        lines["width"], lines["v"] = width, part
-        yield lines.tobytes()
-    yield END
