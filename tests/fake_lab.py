@@ -22,6 +22,7 @@ from retrieval.registry import suggest
 from retrieval.types import Hit, Knob, Licence, Metric, Result, Spec, State, Timings
 from retrieval.ui.answers import Answers
 from retrieval.ui.menu import Menu
+from retrieval.where import Allowed
 from retrieval.work import Work
 
 FREE = Licence("Apache-2.0", "yes", "https://www.apache.org/licenses/LICENSE-2.0")
@@ -166,6 +167,8 @@ class FakeLab:
     ) -> Iterator[Result]:
         if query.row is not None and query.row >= len(self.gallery):
             raise BadQuery(f"row {query.row} is not in {gallery}; it has {len(self.gallery):,}")
+        if query.where:
+            query.where.allows(self.gallery.columns)
         self.asked.append((gallery, tuple(panels), query, k))
         return self._answers(panels, query, k)
 
@@ -192,6 +195,9 @@ class FakeLab:
         order = list(range(len(self.gallery)))
         asked = f"{panel.embedder} {query.text} {query.row} {query.crop} {query.image!r}"
         random.Random(zlib.crc32(asked.encode())).shuffle(order)
+        where = Allowed.of(query.where, self.gallery.columns) if query.where else None
+        if where is not None:
+            order = [row for row in order if where.mask[row]]
         knobs = dict(panel.knobs)
         lost = 0 if panel.index == "exact" else 4 >> (knobs.get("efSearch", 16).bit_length() // 3)
         rows = [row for at, row in enumerate(order) if at % 3 or at // 3 >= lost][:k]
@@ -203,8 +209,10 @@ class FakeLab:
             hits=self._hits(rows, range(1, k + 1)),
             timings=Timings(0.4 if query.image else 0.0, 2.0, 0.3 / (lost + 1), 0.01, 0.02),
             truth_ms=0.3,
-            recall=1 - len(missed) / k,
+            recall=1 - len(missed) / max(1, min(k, len(order))),
             missed=self._hits(missed, [order.index(row) + 1 for row in missed]),
+            allowed=None if where is None else len(where.rows),
+            how="" if where is None or panel.index == "exact" else "a beam of 64 instead of 16",
             shared=shared,
             nbytes=1_200_000,
             build_s=0.12,

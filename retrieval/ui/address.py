@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from retrieval.errors import BadQuery
 from retrieval.panel import Panel
 from retrieval.query import LONGEST, Query
+from retrieval.where import Where
 
 MOST = 100
 """The largest k of the page."""
@@ -17,7 +18,7 @@ LENGTH = 16_000
 """Characters of an address that are read."""
 FIELDS = 100
 """Parts of an address that are read."""
-NAMES = ("gallery", "q", "row", "crop", "k", "panel", "missed", "good")
+NAMES = ("gallery", "q", "row", "crop", "where", "k", "panel", "missed", "good")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Address:
         k: how many results.
         missed: whether the true neighbours that an index lost are shown.
         good: the probability in per cent from which on a picture is a good match; 0 for all.
+        where: which rows may answer; all where there is none.
     """
 
     gallery: str
@@ -43,6 +45,7 @@ class Address:
     k: int = 10
     missed: bool = False
     good: int = 0
+    where: Where | None = None
 
     @classmethod
     def parse(cls, text: object, start: Address) -> Address:
@@ -67,6 +70,7 @@ class Address:
             k=_count(parts["k"][-1]) if "k" in parts else start.k,
             missed=parts.get("missed", ["0"])[-1] == "1",
             good=_percent(parts["good"][-1]) if "good" in parts else 0,
+            where=Where.parse(parts["where"][-1]) if "where" in parts else None,
         )
 
     def __str__(self) -> str:
@@ -74,6 +78,7 @@ class Address:
         asked = [("q", self.text)] if self.text is not None else []
         asked += [("row", str(self.row))] if self.row is not None else []
         asked += [("crop", ",".join(f"{edge:.4g}" for edge in self.crop))] if self.crop else []
+        asked += [("where", str(self.where))] if self.where else []
         panels = [("panel", str(panel)) for panel in self.panels]
         missed = [("missed", "1")] if self.missed else []
         good = [("good", str(self.good))] if self.good else []
@@ -87,8 +92,8 @@ class Address:
             BadQuery: nothing or several things are asked.
         """
         if image is not None:
-            return Query(image=image, crop=self.crop)
-        return Query(text=self.text, row=self.row, crop=self.crop)
+            return Query(image=image, crop=self.crop, where=self.where)
+        return Query(text=self.text, row=self.row, crop=self.crop, where=self.where)
 
 
 def _parts(text: object) -> dict[str, list[str]]:

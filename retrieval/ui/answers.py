@@ -140,7 +140,8 @@ class Drawing:
         """Take up a panel's answer."""
         self.results[result.position] = result
         kind = "text" if self.address.text is not None else "picture"
-        key = f"{self.gallery.name} {self.address.panels[result.position]} {kind}"
+        panel, where = self.address.panels[result.position], self.address.where or ""
+        key = f"{self.gallery.name} {panel} {kind} {where}"
         self.latest[result.position] = self.answers.latest.add(key, result)
 
     def draw(self) -> list[Any]:

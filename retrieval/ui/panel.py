@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from retrieval.panel import Panel
 from retrieval.types import Result, Spec
 from retrieval.ui.figures import AWAY, digits, escape, ms, seconds, size
+from retrieval.ui.filters import count
 from retrieval.ui.knobs import knobs
 from retrieval.ui.menu import Menu, facts
 from retrieval.ui.percentiles import FEWEST, Percentiles
@@ -146,7 +147,7 @@ def _facts(view: View, result: Result) -> str:
         calls = f"p50 {ms(latest.p50)}, p95 {ms(latest.p95)} over {latest.calls} calls"
     waited = [f"waited {ms(result.waited_ms)}"] if result.waited_ms >= NOTICED else []
     built = f", built in {seconds(result.build_s)}" if 1000 * result.build_s >= NOTICED else ""
-    return " · ".join([f"index {size(result.nbytes)}{built}", *waited, calls])
+    return " · ".join([*count(result), f"index {size(result.nbytes)}{built}", *waited, calls])
 
 
 def _body(view: View, menu: Menu, shown: Shown) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import Entry
 from retrieval.types import Result, State
-from retrieval.ui import examples
+from retrieval.ui import examples, filters
 from retrieval.ui.address import MOST, PANELS, Address
 from retrieval.ui.figures import AWAY, escape, ms
 from retrieval.ui.menu import noncommercial
@@ -59,7 +59,7 @@ def over(
         f'<div class="over" data-address="{escape(str(address))}" data-asked="{asked}"'
         f' data-licence="{escape(gallery.licence.id)}" data-version="{escape(version(gallery))}"'
         f' data-panels="{len(address.panels)}">'
-        f"{_tries(gallery)}"
+        f"{_tries(gallery)}{filters.control(gallery, address.where)}"
         f'<div class="said"><p class="verdict" role="status">{_verdict(address, gallery, results)}'
         f"</p>{_switches(address, results, receipt, sure)}</div></div>"
     )
@@ -136,7 +136,8 @@ def _verdict(address: Address, gallery: Gallery, results: Sequence[Result | None
     else:
         asked = "Like your picture"
     words = [_shared(results), _fastest(results), _best(results)]
-    return f"<b>{asked}</b> in {len(gallery):,} pictures. " + " ".join(filter(None, words))
+    told = filters.told(address.where, len(gallery), next(iter(_answered(results)), None))
+    return f"<b>{asked}</b> in {told}. " + " ".join(filter(None, words))
 
 
 def _answered(results: Sequence[Result | None]) -> list[Result]:

@@ -8,7 +8,7 @@ const on = (target, names, run) =>
 const [text, gallery, k, chip, say] = ["text", "gallery", "k", "chip", "say"].map((id) => find(`#${id}`, element));
 // asked: number of the latest query; sent: of the one that the server has, none where it has
 // answered; timer, stopping: it will be, it was told to give way; panels: what the user wants, ahead of what is drawn
-const state = { asked: 0, sent: 0, since: 0, stopping: false, timer: 0, panels: [], row: null, file: null, url: "", crop: null, good: Number(new URLSearchParams(location.search).get("good")) || 0 };
+const state = { asked: 0, sent: 0, since: 0, stopping: false, timer: 0, panels: [], where: "", row: null, file: null, url: "", crop: null, good: Number(new URLSearchParams(location.search).get("good")) || 0 };
 const SLOW = 400; // milliseconds after which a query gives way to the next
 
 // --- the address ---------------------------------------------------------------------------
@@ -17,6 +17,7 @@ function address() {
   if (state.row !== null) params.set("row", state.row);
   else if (!state.file && text.value.trim()) params.set("q", text.value);
   if (state.crop && (state.file || state.row !== null)) params.set("crop", state.crop.join(","));
+  if (state.where) params.set("where", state.where);
   params.set("k", k.value);
   state.panels.forEach((panel) => params.append("panel", panel));
   if (document.body.classList.contains("missed")) params.set("missed", "1");
@@ -80,6 +81,8 @@ function folds() {
 function fresh(over) {
   const params = new URLSearchParams(over.dataset.address);
   state.panels = params.getAll("panel");
+  state.where = params.get("where") ?? "";
+  all("[data-where=part]").forEach(share);
   gallery.value = params.get("gallery");
   set(k, params.get("k"));
   if (params.has("q") && document.activeElement !== text) text.value = params.get("q");
@@ -110,6 +113,20 @@ function label(range) {
   range.setAttribute("aria-valuetext", value);
   range.style.setProperty("--at", `${(100 * (range.value - range.min)) / (range.max - range.min || 1)}%`);
   return Number(value);
+}
+
+function share(range) {
+  const at = range.value;
+  range.nextElementSibling.textContent = range.dataset.said.split("|")[at];
+  range.setAttribute("aria-valuetext", range.dataset.said.split("|")[at]);
+  range.style.setProperty("--at", `${(100 * at) / range.max}%`);
+  return Number(range.dataset.parts.split(",")[at]);
+}
+
+function choose(it) {
+  if (it.dataset.where === "label") state.where = it.value;
+  else state.where = share(it) < 1000 ? `part<${share(it)}` : "";
+  ask();
 }
 
 function wanted(panel, address) {
@@ -203,6 +220,7 @@ on(document, "click", (event) => {
 on(document, "change", ({ target }) => {
   if (target.matches("[data-pick]")) pick(target);
   if (target.matches("[data-when=build]")) ask();
+  if (target.matches("[data-where]")) choose(target);
   if (target.matches("[data-missed]")) {
     document.body.classList.toggle("missed", target.checked);
     remember(address());
@@ -214,6 +232,7 @@ on(document, "input", ({ target }) => {
     match();
     return remember(address());
   }
+  if (target.matches("[data-where=part]")) share(target);
   if (!target.matches("[data-knob]")) return;
   turn(target);
   if (target.dataset.when === "query") ask();
@@ -223,6 +242,7 @@ on(k, "change", ask);
 on(gallery, "change", () => {
   if (all("[data-try]").some((each) => each.dataset.try === text.value)) text.value = "";
   if (state.row !== null) forget();
+  if (!state.where.startsWith("part")) state.where = ""; // another gallery has other labels
   ask();
 });
 on(find("#ask"), "submit", (event) => {

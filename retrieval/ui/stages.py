@@ -26,6 +26,7 @@ HELP = {
     "fetch": "Looking up captions and labels.",
     "recall@k": "The share of the k pictures of exact search that this index found, too.",
     "▲ ▼ =": "The rank beside panel A's; only here: not among A's results.",
+    "allowed": "Pictures that the filter leaves; recall is against exact search among them alone.",
     "missed": "A picture that exact search finds and this index did not.",
     "cold": "A first call, slower than the next; kept out of p50 and p95.",
     "beside a build": "Something was built or loaded meanwhile; kept out of p50 and p95.",
