@@ -9,7 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from retrieval.indexes.base import Index
-from retrieval.indexes.postgres import SCHEMA, pack
+from retrieval.indexes.pgcopy import pack
+from retrieval.indexes.postgres import SCHEMA
 
 Client = Callable[[NDArray[Any]], object]
 """Called with one query, (1, width)."""
