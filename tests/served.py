@@ -90,7 +90,7 @@ class Served:
         return [each["id"] for each in listed if str(each["api_name"]).startswith(name)]
 
     def call(self, *data: Any) -> Answer:
-        """The API: text, image, panels, gallery, k."""
+        """The API: text, image, panels, gallery, k, where."""
         return self.raw(json.dumps({"data": data}))
 
     def raw(self, body: str | bytes) -> Answer:

@@ -17,7 +17,7 @@ from benchmarks import overhead
 from benchmarks.report import COLUMNS, Figure, Target, interleaved, rates, table
 
 ROOT = Path(__file__).parents[1]
-ALL = {"embed", "exact", "overhead", "page", "panel", "start"}
+ALL = {"embed", "exact", "filters", "overhead", "page", "panel", "start"}
 
 
 @pytest.fixture(autouse=True)
