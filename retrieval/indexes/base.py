@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.errors import BadKnob, BadQuery, BadVectors
-from retrieval.indexes.products import nearest
+from retrieval.indexes.products import nearest, together
 from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
 from retrieval.where import Allowed, Columns
 
+TOGETHER = 1 << 26
+"""Bytes of the rows that the latest filter allows which stay together."""
 MOST = 1000
 """The largest k that is answered."""
 
@@ -62,6 +66,7 @@ class Index(ABC):
         self.width = 0
         self._vectors: Vectors | None = None
         self._columns: Columns | None = None
+        self._together: tuple[Allowed, NDArray[Any]] | None = None
 
     def build(self, vectors: Vectors, columns: Columns | None = None) -> None:
         """Index the rows of ``vectors``, which stay unchanged; searchable on return.
@@ -154,7 +159,7 @@ class Index(ABC):
     def close(self) -> None:
         """Let go of the engine; twice is no harm."""
         self.count = 0
-        self._vectors = self._columns = None
+        self._vectors = self._columns = self._together = None
 
     def __enter__(self) -> Self:
         """The index itself."""
@@ -193,11 +198,18 @@ class Index(ABC):
         return None
 
     def _exactly(self, queries: Vectors, k: int, where: Allowed, why: str = "") -> Filtered:
-        """The answer by the products with all rows that are allowed."""
+        """The answer by the products with all rows that are allowed.
+
+        Those of the latest filter stay together in memory for the next query.
+        """
         vectors = self._vectors
         if vectors is None:  # closed by another thread a moment ago
             return Filtered(*padded(len(queries), k))
-        rows, scores = nearest(vectors, where.rows, queries, k, self.metric)
+        kept = self._together  # one reading: another thread may hold another filter's
+        if kept is None or kept[0] is not where:
+            kept = where, together(vectors, where.rows, self.metric)
+            self._together = kept if kept[1].nbytes <= TOGETHER else None
+        rows, scores = nearest(kept[1], where.rows, queries, k, self.metric)
         return Filtered(rows, scores, f"exact over the {len(where.rows):,} allowed{why}")
 
     def _filled_up(self, queries: Vectors, k: int, where: Allowed, found: Filtered) -> Filtered:
@@ -221,7 +233,7 @@ class Index(ABC):
         if any(len(column) != len(vectors) for column in (columns or {}).values()):
             raise BadVectors(f"{self.spec.name} got columns of another length than its vectors")
         self.count, self.width = vectors.shape
-        self._vectors, self._columns = vectors, columns
+        self._vectors, self._columns, self._together = vectors, columns, None
 
     def _fits(self, queries: Vectors) -> None:
         if queries.ndim != 2 or queries.dtype != self._dtype or queries.shape[1] != self.width:
@@ -229,7 +241,9 @@ class Index(ABC):
                 f"{self.spec.name} holds {self._dtype} of width {self.width}, "
                 f"the query is {queries.dtype} of shape {queries.shape}"
             )
-        if queries.dtype == np.float32 and not np.isfinite(queries).all():
+        if queries.dtype == np.uint8 or math.isfinite(np.vdot(queries, queries)):
+            return  # a sum of squares is finite where all of them are, unless they are enormous
+        if not np.isfinite(queries).all():
             raise BadVectors("the query's vector is not finite")
 
 

@@ -31,8 +31,10 @@ def beam(kept: int, k: int, where: Allowed) -> int | None:
         k: how many are wanted.
         where: the rows that are allowed, one at least.
     """
-    wide = math.ceil(WIDER * max(kept, k) / where.share)
-    return None if len(where.rows) <= ROWS_A_CANDIDATE * wide else min(wide, len(where.mask))
+    few, count, wanted = len(where.rows), len(where.mask), WIDER * max(kept, k)
+    if few * few <= ROWS_A_CANDIDATE * wanted * count:  # the beam is wanted * count / few wide
+        return None
+    return min(math.ceil(wanted * count / few), count)
 
 
 def told(wide: int, kept: int) -> str:

@@ -42,39 +42,34 @@ def answers(
 
 
 def nearest(
-    vectors: Vectors, allowed: Rows, queries: Vectors, k: int, metric: Metric
+    held: NDArray[Any], allowed: Rows, queries: Vectors, k: int, metric: Metric
 ) -> tuple[Rows, Scores]:
     """The k best of some rows alone, exactly; rows and scores, both (q, k), padded.
 
     Args:
-        vectors: (n, width), of which only the rows that are allowed are read.
-        allowed: ascending rows, at least one.
+        held: the rows that are allowed, (m, width) as ``together`` makes them.
+        allowed: their places in the gallery, (m,) ascending, at least one.
         queries: (q, width).
         k: how many, from 1.
         metric: how they compare.
     """
-    most, hamming = min(k, len(allowed)), metric is Metric.HAMMING
+    most = min(k, len(allowed))
+    if len(queries) == 1 and metric is Metric.COSINE:
+        places, values = best(np.vecdot(held, queries[0]), most)
+        if most == k:
+            return allowed[places][None], values[None]
     rows = np.full((len(queries), k), -1, dtype=np.int64)
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-    if len(queries) == 1 and not hamming:
-        places, values = best(gathered(vectors, allowed, queries[0]), most)
-        rows[0, :most], scores[0, :most] = allowed[places], values
-        return rows, scores
-    held = vectors.take(allowed, axis=0)
-    several = answers(words(held) if hamming else held, queries, most, metric, 8 * held.shape[1])
-    for at, (places, values) in enumerate(several):
+    bits = 8 * queries.shape[1]
+    for at, (places, values) in enumerate(answers(held, queries, most, metric, bits)):
         rows[at, :most], scores[at, :most] = allowed[places], values
     return rows, scores
 
 
-def gathered(vectors: NDArray[Any], rows: Rows, query: NDArray[Any]) -> Scores:
-    """Products of one query with some rows, (m,), each read from memory once."""
-    scores = np.empty(len(rows), dtype=np.float32)
-    step = max(1, BLOCK // max(1, vectors.shape[1]))
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        np.vecdot(vectors.take(rows[part], axis=0), query, out=scores[part])
-    return scores
+def together(vectors: Vectors, rows: Rows, metric: Metric) -> NDArray[Any]:
+    """Some rows one behind the other, packed bits as words."""
+    held = vectors.take(rows, axis=0)
+    return words(held) if metric is Metric.HAMMING else held
 
 
 def by_rows(vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> Iterator[Found]:

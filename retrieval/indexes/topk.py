@@ -13,12 +13,17 @@ Found: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Rows and scores of one query, both (k,), best first."""
 SLACK = np.float32(1e-5)
 """More than a product by blocks and one by rows differ by, for rows of length 1."""
+SORTED = 512
+"""Scores that are sorted sooner than bounded."""
 WIDEST = 128
 """Scores of which one peak is taken; more would loosen the bound and save no time."""
 
 
 def best(scores: Scores, k: int) -> Found:
     """The k highest of (n,) scores and their rows; k at most n."""
+    if len(scores) <= SORTED:
+        order = np.argsort(-scores, kind="stable")[:k]
+        return order, scores[order]
     rows = np.flatnonzero(scores >= bounds(scores[None], k)[0])
     return ordered(rows, scores[rows], k)
 
