@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from retrieval.indexes.qdrant import condition
 from retrieval.lab import Lab
 from retrieval.measure.recall import recalls
 from retrieval.panel import Panel
-from retrieval.types import Metric, Rows, Scores
+from retrieval.types import Metric, Rows, Scores, Vectors
 from retrieval.where import Allowed, Where
 
 K, COUNT = 10, 200
@@ -90,7 +90,7 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
         for part, target in TARGETS.items():
             where = Allowed.of(Where("part", "<", (str(part),)), gallery.columns)
             queries = np.ascontiguousarray(stored[drawn])
-            truth = exact.search(queries, K, where)[1]
+            truth = exact.search(cast(Vectors, queries), K, where)[1]
             rated = Rated(queries, stored, truth, options.recall)
             sides = rated.best(mine(ours, where)), rated.best(bare(theirs, where))
             yield figure(f"{embedder}: {part / 10:g} %", sides, queries, options, target)

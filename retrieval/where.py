@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 from urllib.parse import unquote
 
 import numpy as np
@@ -67,7 +67,7 @@ class Where:
         found = FORM.fullmatch(text) if isinstance(text, str) and len(text) <= LONGEST else None
         if found is None:
             raise BadQuery(f"{EXAMPLE}, not {text!r:.80}")
-        column, sign, rest = found.groups()
+        column, sign, rest = found[1], cast(Sign, found[2]), found[3]
         if sign == "=":
             return cls(column, sign, tuple(dict.fromkeys(map(unquote, rest.split("|")))))
         return cls(column, sign, (rest.strip(),))

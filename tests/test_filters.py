@@ -10,6 +10,7 @@ import pytest
 from retrieval.errors import BadQuery, BadVectors
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index
+from retrieval.indexes.faiss_base import library
 from retrieval.types import Metric
 from retrieval.where import Allowed, Columns, Where, parts
 from tests.vectors import Mixed, drawn, made, scored
@@ -101,8 +102,7 @@ def test_plain_hnsw_with_a_selector_loses_what_ours_does_not() -> None:
 
 def bare(index: Index, queries: Mixed, where: Allowed) -> Mixed:
     """Rows by FAISS alone with a selector, as its manual has it."""
-    import faiss
-
+    faiss = library()
     chosen = faiss.IDSelectorBatch(where.rows)
     params = faiss.SearchParametersHNSW(efSearch=index.knobs["efSearch"], sel=chosen)
     rows: Mixed = index._engine.search(queries, 10, params=params)[1]  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from retrieval.errors import NotReady, Unreachable
-from retrieval.indexes import postgres
+from retrieval.indexes import pgcopy, postgres
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
@@ -22,7 +22,7 @@ from retrieval.runtime.postgres import Cluster, programs
 from retrieval.types import Metric, Result
 from tests import pgserver
 from tests.pgserver import asked, gone, killed, tables, user
-from tests.vectors import Mixed, built, drawn, made
+from tests.vectors import built, drawn, made
 
 TABLES = ["pgvector-hnsw", "pgvector-ivfflat"]
 folder, server, ended = pgserver.folder, pgserver.server, pgserver.ended
@@ -88,9 +88,9 @@ def test_killed_in_a_load_serves_no_half(
     vectors = drawn(Metric.COSINE, 700, seed=STAGES.index(stage))
     index = made("pgvector-hnsw", Metric.COSINE)
     before = tables(server) if built("pgvector-hnsw", Metric.COSINE, vectors[:50]) else set()
-    whole, run = list(postgres.copied(vectors)), postgres.Session._run
+    whole, run = list(pgcopy.copied(vectors, {})), postgres.Session._run
 
-    def dying(_: Mixed) -> Iterator[bytes]:
+    def dying(*_: object) -> Iterator[bytes]:
         yield b"".join(whole)[:100_000]
         killed(server.pid)
         yield b"".join(whole)[100_000:]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from retrieval.errors import BadQuery
-from retrieval.where import Allowed, Where, parts
+from retrieval.where import Allowed, Columns, Where, parts
 
-COLUMNS = {"label": ["owl", "crow", "owl", ""], "part": parts(4)}
+PARTS = parts(4)
+COLUMNS: Columns = {"label": ["owl", "crow", "owl", ""], "part": PARTS}
 
 
 def rows(text: str) -> list[int]:
@@ -23,7 +24,7 @@ def test_values_and_bounds_choose_rows() -> None:
     assert rows("label=Owl") == []
     assert rows("part<1000") == [0, 1, 2, 3]
     assert len(rows("part<500")) == len(rows("part >= 500")) == 2
-    assert rows(f"part={COLUMNS['part'][1]}") == [1]
+    assert rows(f"part={PARTS[1]}") == [1]
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 1000, 12_345])
