@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from retrieval.errors import BadQuery, BadVectors
-from retrieval.indexes import INDEXES
-from retrieval.indexes.base import Index
-from retrieval.indexes.faiss_base import library
+from retrieval.indexes import INDEXES, base
+from retrieval.indexes.base import TOGETHER, Index
+from retrieval.indexes.beams import beam
+from retrieval.indexes.faiss_base import library, selector
 from retrieval.types import Metric
 from retrieval.where import Allowed, Columns, Where, parts
 from tests.vectors import Mixed, drawn, made, scored
@@ -189,3 +190,39 @@ def test_threads_with_and_without_a_filter(name: str, metric: Metric) -> None:
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+def test_one_that_starves_is_answered_exactly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, queries = drawn(Metric.COSINE, COUNT), drawn(Metric.COSINE, 20, seed=3)
+    index = holding("faiss-hnsw", Metric.COSINE, vectors, exactest=False)
+    where, faiss = allowed("part<10"), library()
+
+    def narrow(_: object, k: int, chosen: Allowed) -> tuple[object, str]:
+        return faiss.SearchParametersHNSW(efSearch=10, sel=selector(chosen)), ""
+
+    monkeypatch.setattr(type(index), "_limited", narrow)
+    found = index.filtered(queries, 10, where)
+    assert found.how == "exact over the 30 allowed, as the engine found too few"
+    assert (found.rows >= 0).all()
+    assert missed(Metric.COSINE, vectors, queries, found.rows, where) <= 0.3  # others were whole
+
+
+@pytest.mark.parametrize("room", [0, TOGETHER])
+def test_filters_in_turn_do_not_mix(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "TOGETHER", room)
+    vectors = drawn(Metric.COSINE, 500)
+    index = holding("faiss-nsg", Metric.COSINE, vectors)
+    one, other = allowed("label=owl", 500), allowed("part<100", 500)
+    for where in (one, other, one, other, other):
+        rows, _ = index.search(vectors[:4], 10, where)
+        assert where.mask[rows].all()
+        assert missed(Metric.COSINE, vectors, vectors[:4], rows, where) == 0
+    assert (index._together is None) == (room == 0)
+
+
+def test_a_beam_grows_with_the_filter_until_the_few_are_cheaper() -> None:
+    wide = [beam(16, 10, allowed(f"part<{part}", 100_000)) for part in (1000, 500, 100, 50, 1)]
+    assert wide == [64, 128, 640, None, None]
+    assert beam(16, 100, allowed("part<500", 100_000)) == 800  # it counts as k below k
+    assert beam(512, 10, allowed("part<1000", 100_000)) == 2048
+    assert beam(512, 10, allowed("part<1000", 1000)) is None
