@@ -158,7 +158,7 @@ class Store:
     def _loaded(
         self, index: Index, vectors: Vectors, columns: Columns | None, key: Key
     ) -> float | None:
-        """Load an index; the seconds that building it took, none where it must be built."""
+        """Load an index; the seconds of its build, none where it must be built."""
         folder = self.find(key)
         if folder is None:
             return None
