@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import BadQuery
-from retrieval.indexes.exact import words
+from retrieval.indexes.products import words
 from retrieval.types import Metric, Rows, Vectors
 
 MOST = 250_000

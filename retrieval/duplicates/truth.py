@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from retrieval.duplicates.pairs import DECIMALS
 from retrieval.errors import Damaged
 from retrieval.galleries.base import Gallery
-from retrieval.indexes.exact import words
+from retrieval.indexes.products import words
 from retrieval.measure.bootstrap import LEVEL, ROUNDS
 from retrieval.types import Metric, Rows, Vectors
 
