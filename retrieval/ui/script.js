@@ -82,7 +82,7 @@ function fresh(over) {
   const params = new URLSearchParams(over.dataset.address);
   state.panels = params.getAll("panel");
   state.where = params.get("where") ?? "";
-  all("[data-where=part]").forEach(share);
+  all("[data-where=part]").forEach(portion);
   gallery.value = params.get("gallery");
   set(k, params.get("k"));
   if (params.has("q") && document.activeElement !== text) text.value = params.get("q");
@@ -115,7 +115,7 @@ function label(range) {
   return Number(value);
 }
 
-function share(range) {
+function portion(range) {
   const at = range.value;
   range.nextElementSibling.textContent = range.dataset.said.split("|")[at];
   range.setAttribute("aria-valuetext", range.dataset.said.split("|")[at]);
@@ -123,9 +123,9 @@ function share(range) {
   return Number(range.dataset.parts.split(",")[at]);
 }
 
-function choose(it) {
+function narrow(it) {
   if (it.dataset.where === "label") state.where = it.value;
-  else state.where = share(it) < 1000 ? `part<${share(it)}` : "";
+  else state.where = portion(it) < 1000 ? `part<${portion(it)}` : "";
   ask();
 }
 
@@ -220,7 +220,7 @@ on(document, "click", (event) => {
 on(document, "change", ({ target }) => {
   if (target.matches("[data-pick]")) pick(target);
   if (target.matches("[data-when=build]")) ask();
-  if (target.matches("[data-where]")) choose(target);
+  if (target.matches("[data-where]")) narrow(target);
   if (target.matches("[data-missed]")) {
     document.body.classList.toggle("missed", target.checked);
     remember(address());
@@ -232,7 +232,7 @@ on(document, "input", ({ target }) => {
     match();
     return remember(address());
   }
-  if (target.matches("[data-where=part]")) share(target);
+  if (target.matches("[data-where=part]")) portion(target);
   if (!target.matches("[data-knob]")) return;
   turn(target);
   if (target.dataset.when === "query") ask();
