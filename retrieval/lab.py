@@ -301,6 +301,11 @@ class Lab:
             )
 
     def _allow(self, index: Spec, build: dict[str, int]) -> None:
+        if self.public and index.param("address"):
+            raise Refused(
+                f"{index.name} is a server of the host's, which a public lab does not ask; "
+                "choose another index"
+            )
         changed = [name for name, value in build.items() if value != knob(index, name).default]
         if self.public and changed:
             raise Refused(

@@ -24,9 +24,12 @@ def state(spec: Spec, public: bool = False) -> State:
     Args:
         spec: of an embedder or an index. Its parameters ``repo`` and ``files`` say what it
             reads from the hub, ``beside`` what of other repositories, ``variable`` and
-            ``local`` what from a folder of the user's.
+            ``local`` what from a folder of the user's, ``address`` and ``port`` which
+            server it asks.
         public: strangers use the lab.
     """
+    if spec.param("address"):
+        return _library(spec) or _server(spec, public)
     found = _library(spec) or _key(spec, public)
     if found is None and (spec.param("variable") or spec.param("folder")):
         found = _folder(spec, public)
@@ -64,6 +67,14 @@ def _key(spec: Spec, public: bool) -> State | None:
     if spec.key and not os.environ.get(spec.key):
         return State("key", f"needs a key: set {spec.key}")
     return None
+
+
+def _server(spec: Spec, public: bool) -> State:
+    from retrieval.runtime import servers
+
+    variable, default = str(spec.param("address")), int(spec.param("port"))
+    example = f"http://host:{default}" if default != 443 else "https://name.svc.example.io"
+    return servers.state(variable, spec.key, default, example, public)
 
 
 def _folder(spec: Spec, public: bool) -> State | None:

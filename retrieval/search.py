@@ -124,6 +124,7 @@ def _search(
 ) -> Result:
     clock = Clock(lab.work)
     query = encoded.vector
+    index.reach()  # a server that is down is waited for here, where nobody waits for the lane
     with clock.lane():
         index.tune(**query_knobs(index, panel))
         with clock.stage("search"):

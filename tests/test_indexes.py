@@ -362,10 +362,11 @@ def test_query_knobs_change_recall(name: str, metric: Metric, knob: Knob) -> Non
     vectors, queries = drawn(metric, 5000), drawn(metric, 300, seed=3)
     others = {each.name: each.high for each in INDEXES.spec(name).knobs if each.when == "query"}
     index = built(name, metric, vectors, **others)
+    k = 1 if name == "milvus-server" else 10  # it refuses an ef below k
     found = []
     for value in (knob.low, knob.default, knob.high):
         index.tune(**{knob.name: value})
-        found.append(recall(metric, vectors, queries, index.search(queries, 10)[0]))
+        found.append(recall(metric, vectors, queries, index.search(queries, k)[0]))
     assert found[0] + 0.02 < found[2], found
     assert found[0] <= found[1] + 0.01 and found[1] <= found[2] + 0.01, found
 

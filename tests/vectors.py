@@ -13,6 +13,7 @@ from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index
 from retrieval.readiness import state
 from retrieval.types import Metric, Rows, Scores
+from tests import remotes
 
 Mixed: TypeAlias = NDArray[Any]
 """Of either type: what a test does to both metrics alike."""
@@ -43,6 +44,8 @@ def made(name: str, metric: Metric, **knobs: int) -> Index:
     missing = state(spec)
     if missing.kind == "not-installed" and os.environ.get("PARALLAX_ENGINES") != "all":
         pytest.skip(f"{name}: {missing.reason}")
+    if spec.param("address"):
+        remotes.given(name, spec.param("address"))
     return INDEXES.load(spec)(spec, metric, **knobs)
 
 

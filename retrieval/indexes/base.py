@@ -131,6 +131,13 @@ class Index(ABC):
             return self._exactly(queries, k, where)
         return self._filled_up(queries, k, where, found)
 
+    def reach(self) -> None:
+        """See that whatever answers is there, before anything is timed.
+
+        Raises:
+            Unreachable: a server that is not, in time.
+        """
+
     def tune(self, **knobs: int) -> None:
         """Set query-time knobs without a rebuild.
 

@@ -1,0 +1,90 @@
+"""Milvus's own gRPC interface on loopback, served by Milvus Lite, with moods."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+from milvus_lite import MilvusLite
+from milvus_lite.adapter.grpc.servicer import MilvusServicer
+from pymilvus.grpc_gen import milvus_pb2_grpc
+
+CODES = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    500: grpc.StatusCode.INTERNAL,
+}
+
+
+class Milvus:
+    """A server that keeps what it holds when it is stopped and started again.
+
+    Attributes:
+        mood: a status, ``slow``, ``cut``, or empty for in order.
+        key: the token that must be sent; empty for none.
+    """
+
+    def __init__(self) -> None:
+        self.mood: int | str = ""
+        self.key = ""
+        self.port = 0
+        self.asked: list[str] = []
+        self._folder = Path(tempfile.mkdtemp(prefix="fakemilvus-"))
+        self._database = MilvusLite(str(self._folder / "data.db"))
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        pool = futures.ThreadPoolExecutor(8)
+        options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", 1 << 26)]
+        self._server = grpc.server(pool, interceptors=[Mood(self)], options=options)
+        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(
+            MilvusServicer(self._database), self._server
+        )
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(None).wait(10)
+
+    def close(self) -> None:
+        self.stop()
+        self._database.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Mood(grpc.ServerInterceptor):  # type: ignore[misc]
+    """What stands before the service."""
+
+    def __init__(self, server: Milvus) -> None:
+        self.server = server
+
+    def intercept_service(self, proceed: Callable[[Any], Any], details: Any) -> Any:
+        server = self.server
+        server.asked.append(details.method.rpartition("/")[2])
+        sent = dict(details.invocation_metadata).get("authorization", "")
+        if server.key and not sent:
+            return refusing(CODES[401])
+        if isinstance(server.mood, int):
+            return refusing(CODES[server.mood])
+        if server.mood == "cut":
+            return refusing(grpc.StatusCode.UNAVAILABLE)
+        if server.mood == "slow":
+            time.sleep(3)
+        return proceed(details)
+
+
+def refusing(code: Any) -> Any:
+    def end(request: Any, context: Any) -> None:
+        context.abort(code, f"mood {code.name}")
+
+    return grpc.unary_unary_rpc_method_handler(end)

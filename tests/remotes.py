@@ -1,0 +1,37 @@
+"""Servers on loopback for the engines that are reached by an address, one of each a process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+KINDS = {
+    "qdrant-server": "tests.fakeqdrant:Qdrant",
+    "milvus-server": "tests.fakemilvus:Milvus",
+    "pinecone": "tests.fakepinecone:Pinecone",
+}
+
+
+def start(name: str) -> Any:
+    """A new server of the kind that an index asks; close it."""
+    module, _, kind = KINDS[name].partition(":")
+    return getattr(import_module(module), kind)()
+
+
+@cache
+def shared(name: str) -> Any:
+    """The server of this process for an index."""
+    server = start(name)
+    atexit.register(server.close)
+    return server
+
+
+def given(name: str, variable: str) -> None:
+    """Have an index ask the server of this process where nobody has set another."""
+    if not os.environ.get(variable):
+        os.environ[variable] = shared(name).address
+        if variable == "PARALLAX_PINECONE":  # which is never without one
+            os.environ.setdefault(f"{variable}_KEY", "key")
