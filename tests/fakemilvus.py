@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -48,7 +49,7 @@ class Milvus:
         options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", 1 << 26)]
         self._server = grpc.server(pool, interceptors=[Mood(self)], options=options)
         milvus_pb2_grpc.add_MilvusServiceServicer_to_server(
-            MilvusServicer(self._database), self._server
+            Service(self._database), self._server
         )
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         self._server.start()
@@ -60,6 +61,17 @@ class Milvus:
         self.stop()
         self._database.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Service(MilvusServicer):  # type: ignore[misc]
+    """Reads an index's parameters as servers do: beside its type, where clients of today put them."""
+
+    def CreateIndex(self, request: Any, context: Any) -> Any:
+        given = {each.key: each.value for each in request.extra_params}
+        build = {name: int(each) for name, each in given.items() if each.isdecimal()}
+        if build and "params" not in given:
+            request.extra_params.add(key="params", value=json.dumps(build))
+        return super().CreateIndex(request, context)
 
 
 class Mood(grpc.ServerInterceptor):  # type: ignore[misc]
