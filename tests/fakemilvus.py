@@ -48,9 +48,7 @@ class Milvus:
         pool = futures.ThreadPoolExecutor(8)
         options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", 1 << 26)]
         self._server = grpc.server(pool, interceptors=[Mood(self)], options=options)
-        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(
-            Service(self._database), self._server
-        )
+        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(Service(self._database), self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         self._server.start()
 
@@ -64,7 +62,17 @@ class Milvus:
 
 
 class Service(MilvusServicer):  # type: ignore[misc]
-    """Reads an index's parameters as servers do: beside its type, where clients of today put them."""
+    """Does as servers do, which Milvus Lite does not.
+
+    It reads an index's parameters beside its type, where clients of today put them, and says that
+    nothing waits to be indexed only when nothing does.
+    """
+
+    def Flush(self, request: Any, context: Any) -> Any:
+        answer = super().Flush(request, context)
+        for name in request.collection_names:
+            self._db.get_collection(name)._wait_for_bg()
+        return answer
 
     def CreateIndex(self, request: Any, context: Any) -> Any:
         given = {each.key: each.value for each in request.extra_params}

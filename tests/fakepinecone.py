@@ -34,8 +34,10 @@ class Pinecone(Fake):
         self.stop()
 
     def answer(self, method: str, path: list[str], query: dict[str, Any], body: Any) -> Answer:
-        space = (query.get("namespace") or [(body or {}).get("namespace", "")])[0] if query else (
-            (body or {}).get("namespace", "")
+        space = (
+            (query.get("namespace") or [(body or {}).get("namespace", "")])[0]
+            if query
+            else ((body or {}).get("namespace", ""))
         )
         held = self.held.setdefault(space, {}) if space else {}
         match path:
@@ -67,7 +69,9 @@ class Pinecone(Fake):
                 self._counts[space] = now, len(held)
             else:
                 self._counts.setdefault(space, (at, known))
-        shown = {space: {"vectorCount": known} for space, (_, known) in self._counts.items() if known}
+        shown = {
+            space: {"vectorCount": known} for space, (_, known) in self._counts.items() if known
+        }
         whole = {"namespaces": shown, "totalVectorCount": sum(map(len, self.held.values()))}
         return {**whole, "dimension": self.width or 64, "metric": "dotproduct", "indexFullness": 0}
 

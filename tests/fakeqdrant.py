@@ -146,7 +146,9 @@ def count(engine: Any, body: dict[str, Any]) -> Any:
 
 
 def retrieve(engine: Any, body: dict[str, Any]) -> Any:
-    return [{"id": each.id, "vector": each.vector} for each in engine.retrieve(body["ids"], False, True)]
+    return [
+        {"id": each.id, "vector": each.vector} for each in engine.retrieve(body["ids"], False, True)
+    ]
 
 
 def nearest(engine: Any, body: dict[str, Any]) -> Any:

@@ -11,10 +11,12 @@ import numpy as np
 
 from retrieval.indexes import milvus
 from retrieval.indexes.archive import Chosen, Found
+from retrieval.indexes.beams import beam, told
 from retrieval.indexes.milvus import KEPT, LONGEST, ROW, VECTOR, expression
 from retrieval.indexes.remote import Refusal, Remote
 from retrieval.runtime import servers
 from retrieval.types import Spec, Vectors
+from retrieval.where import Allowed
 
 STATUS = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "RESOURCE_EXHAUSTED": 429}
 REFUSALS = {1: 0, 2: 0, 8: 429, 9: 429, 100: 404, 1100: 400, 1800: 401}
@@ -96,7 +98,6 @@ class Server(Remote):
 
     def _finish(self, client: Any) -> None:
         client.flush(self._rows)  # until then all rows are compared
-        client.release_collection(self._rows)  # Milvus Lite takes an index up when it loads
         client.load_collection(self._rows)
 
     def _indexed(self, client: Any) -> int:
@@ -131,10 +132,9 @@ class Server(Remote):
         found = client.get(self._rows, ids=rows, output_fields=[VECTOR])
         return {each[ROW]: each[VECTOR] for each in found}
 
-    def _nearest(
-        self, client: Any, queries: Vectors, k: int, chosen: Chosen | None
-    ) -> list[Found]:
-        tuned = {"metric_type": "IP", "params": {"ef": max(k, self.knobs["ef"])}}
+    def _nearest(self, client: Any, queries: Vectors, k: int, chosen: Chosen | None) -> list[Found]:
+        kept = (chosen.knobs if chosen else self.knobs)["ef"]
+        tuned = {"metric_type": "IP", "params": {"ef": max(k, kept)}}
         answers = client.search(
             self._name,
             data=queries,
@@ -148,6 +148,10 @@ class Server(Remote):
             ([each[ROW] for each in found], [each["distance"] for each in found])
             for found in answers
         ]
+
+    def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
+        wide = beam(self.knobs["ef"], k, where)
+        return None if wide is None else ({**self.knobs, "ef": wide}, told(wide, self.knobs["ef"]))
 
     def _refusal(self, error: Exception) -> Refusal:
         code, text = getattr(error, "code", None), str(getattr(error, "message", error))

@@ -54,8 +54,7 @@ class Pinecone(Remote):
 
     def _connected(self, limit: float) -> Any:
         address = self._address()
-        once = library().RetryConfig(max_retries=0)
-        client = library().Pinecone(api_key=self.key, timeout=limit, retry_config=once)
+        client = library().Pinecone(api_key=self.key, timeout=limit)
         port = servers.port(address, self._port)
         return client.index(host=f"{address.scheme}://{address.hostname}:{port}")
 
@@ -75,7 +74,8 @@ class Pinecone(Remote):
 
     def _put(self, client: Any, start: int, vectors: Vectors) -> None:
         part = [
-            (str(row), vector, self._kept(row)) for row, vector in enumerate(vectors.tolist(), start)
+            (str(row), vector, self._kept(row))
+            for row, vector in enumerate(vectors.tolist(), start)
         ]
         client.upsert(vectors=part, namespace=self._name, show_progress=False)
 
@@ -102,9 +102,7 @@ class Pinecone(Remote):
         found = client.fetch(ids=[str(row) for row in rows], namespace=self._name).vectors
         return {int(name): each.values for name, each in found.items()}
 
-    def _nearest(
-        self, client: Any, queries: Vectors, k: int, chosen: Chosen | None
-    ) -> list[Found]:
+    def _nearest(self, client: Any, queries: Vectors, k: int, chosen: Chosen | None) -> list[Found]:
         only = condition(chosen) if chosen else None
         (query,) = queries.tolist()
         found = client.query(vector=query, top_k=k, namespace=self._name, filter=only).matches

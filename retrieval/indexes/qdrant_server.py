@@ -65,15 +65,15 @@ class Server(Remote):
         try:
             client.create_collection(
                 self._rows,
-                vectors_config=models.VectorParams(
-                    size=self.width, distance=models.Distance.DOT
-                ),
+                vectors_config=models.VectorParams(size=self.width, distance=models.Distance.DOT),
                 hnsw_config=models.HnswConfigDiff(
                     m=self.knobs["m"],
                     ef_construct=self.knobs["ef_construct"],
                     full_scan_threshold=WHOLE,
                 ),
-                optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),  # once it is filled
+                optimizers_config=models.OptimizersConfigDiff(
+                    indexing_threshold=0
+                ),  # once it is filled
                 shard_number=number(SHARDS),
                 replication_factor=number(REPLICAS),
             )
@@ -124,9 +124,7 @@ class Server(Remote):
         found = client.retrieve(self._rows, rows, with_payload=False, with_vectors=True)
         return {int(each.id): each.vector for each in found}
 
-    def _nearest(
-        self, client: Any, queries: Vectors, k: int, chosen: Chosen | None
-    ) -> list[Found]:
+    def _nearest(self, client: Any, queries: Vectors, k: int, chosen: Chosen | None) -> list[Found]:
         models = library().models
         params = models.SearchParams(hnsw_ef=self.knobs["hnsw_ef"])
         only = condition(chosen) if chosen else None

@@ -144,8 +144,18 @@ class Remote(Index):
         columns = self._columns
         if not columns or where.where.column not in columns:
             return None
-        chosen = Chosen(where.where, columns[where.where.column], self.knobs)
-        return Filtered(*self._found(queries, k, where.few(k), chosen))
+        plan = self._planned(k, where)
+        if plan is None:
+            return None
+        chosen = Chosen(where.where, columns[where.where.column], plan[0])
+        return Filtered(*self._found(queries, k, where.few(k), chosen), plan[1])
+
+    def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
+        """Knobs of a filtered search for ``k``, and what is other about it.
+
+        None where comparing the rows that are allowed is cheaper.
+        """
+        return self.knobs, ""
 
     def _found(
         self, queries: Vectors, k: int, most: int, chosen: Chosen | None = None
@@ -155,7 +165,9 @@ class Remote(Index):
             return rows, scores
         for start in range(0, len(queries), self.together):
             part = straight(queries[start : start + self.together])
-            answers = self._asked(lambda client, part=part: self._nearest(client, part, most, chosen))
+            answers = self._asked(
+                lambda client, part=part: self._nearest(client, part, most, chosen)
+            )
             for place, (found, values) in enumerate(answers, start):
                 rows[place, : len(found)], scores[place, : len(found)] = found, values
         return rows, scores
@@ -337,7 +349,9 @@ class Remote(Index):
 
     def _named(self, vectors: Vectors) -> str:
         """The collection's name, from the vectors and the build-time knobs."""
-        build = {each.name: self.knobs[each.name] for each in self.spec.knobs if each.when == "build"}
+        build = {
+            each.name: self.knobs[each.name] for each in self.spec.knobs if each.when == "build"
+        }
         told = hashlib.sha256(json.dumps([vectors.shape, sorted(build.items())]).encode())
         told.update(vectors.data)
         for name, column in sorted((self._columns or {}).items()):
@@ -386,9 +400,7 @@ class Remote(Index):
         """The vectors of rows; without those that it does not hold."""
 
     @abstractmethod
-    def _nearest(
-        self, client: Any, queries: Vectors, k: int, chosen: Chosen | None
-    ) -> list[Found]:
+    def _nearest(self, client: Any, queries: Vectors, k: int, chosen: Chosen | None) -> list[Found]:
         """The answer to each of at most ``together`` queries."""
 
     @abstractmethod

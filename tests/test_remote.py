@@ -1,0 +1,383 @@
+"""Engines on servers: what goes wrong there stays a sentence of one panel, and heals."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retrieval.errors import BadVectors, Damaged, LabError, NotReady, Refused, Unreachable
+from retrieval.indexes import INDEXES, remote
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.query import Query
+from retrieval.readiness import state
+from retrieval.runtime import servers
+from retrieval.types import Metric
+from tests import remotes
+from tests.vectors import built, drawn, made
+
+ROOT = Path(__file__).parent.parent
+NAMES = list(remotes.KINDS)
+each = pytest.mark.parametrize("name", NAMES)
+
+
+def variable(name: str) -> str:
+    return str(INDEXES.spec(name).param("address"))
+
+
+@pytest.fixture
+def server(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A server of a test's own, and an environment that names it."""
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    monkeypatch.setenv("PARALLAX_CACHE", str(tmp_path / "cache"))
+    made_now = remotes.start(name)
+    monkeypatch.setenv(variable(name), made_now.address)
+    monkeypatch.setenv(f"{variable(name)}_KEY", "secret")
+    yield made_now
+    made_now.mood = ""
+    made_now.close()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From now on a second is enough."""
+    return lambda: monkeypatch.setenv(servers.VARIABLE, "1")
+
+
+@each
+@pytest.mark.parametrize(
+    ("mood", "kind", "sentence"),
+    [
+        (401, NotReady, "wants another key .401.: set {variable}_KEY"),
+        (429, Unreachable, "(asked too often .429.; ask again in|does not answer within)"),
+        (500, Unreachable, "(fails .500|does not answer)"),
+        ("slow", Unreachable, "does not answer"),
+        ("cut", Unreachable, "does not answer"),
+    ],
+)
+def test_a_mood_is_one_sentence_in_time_and_passes(
+    name: str,
+    server: Any,
+    hasty: Callable[[], None],
+    mood: Any,
+    kind: type[LabError],
+    sentence: str,
+) -> None:
+    vectors = drawn(Metric.COSINE, 120)
+    index = built(name, Metric.COSINE, vectors)
+    wanted = index.search(vectors[:1], 5)[0].tolist()
+    hasty()
+    server.mood = mood
+    for ask in (lambda: index.search(vectors[:1], 5), index.reach):
+        start = time.monotonic()
+        with pytest.raises(kind, match=sentence.format(variable=variable(name))) as caught:
+            ask()
+        assert time.monotonic() - start < 2 and "secret" not in str(caught.value)
+    server.mood = ""
+    for _ in range(30):  # gRPC looks again a moment later
+        try:
+            assert index.search(vectors[:1], 5)[0].tolist() == wanted
+            break
+        except Unreachable:
+            time.sleep(0.2)
+    else:
+        raise AssertionError("it never heals")
+
+
+@each
+def test_a_server_that_was_away_answers_again(
+    name: str, server: Any, hasty: Callable[[], None]
+) -> None:
+    vectors = drawn(Metric.COSINE, 120)
+    index = built(name, Metric.COSINE, vectors)
+    wanted = index.search(vectors[:1], 5)[0].tolist()
+    hasty()
+    server.stop()
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match="does not answer"):
+        index.search(vectors[:1], 5)
+    assert time.monotonic() - start < 2
+    server.start()
+    healed = time.monotonic()
+    while True:
+        try:
+            assert index.search(vectors[:1], 5)[0].tolist() == wanted
+            break
+        except Unreachable:
+            assert time.monotonic() - healed < 10, "it never heals"
+
+
+@each
+def test_restarted_in_mid_query_is_an_answer_or_a_sentence(
+    name: str, server: Any, hasty: Callable[[], None]
+) -> None:
+    vectors = drawn(Metric.COSINE, 120)
+    index = built(name, Metric.COSINE, vectors)
+    wanted = index.search(vectors[:3], 5)[0].tolist()
+    hasty()
+    wrong, said, stop = list[object](), list[str](), threading.Event()
+
+    def asking() -> None:
+        while not stop.is_set():
+            try:
+                if index.search(vectors[:3], 5)[0].tolist() != wanted:
+                    wrong.append("another answer")
+            except Unreachable as error:
+                said.append(str(error))
+            except Exception as error:
+                wrong.append(error)
+
+    worker = threading.Thread(target=asking)
+    worker.start()
+    for _ in range(2):
+        time.sleep(0.2)
+        server.stop()
+        time.sleep(0.1)
+        server.start()
+    time.sleep(0.3)
+    stop.set()
+    worker.join(20)
+    assert not wrong and not worker.is_alive()
+
+
+@pytest.mark.parametrize("name", ["qdrant-server"])
+def test_one_that_drips_its_answer_ends_in_time(
+    name: str, server: Any, hasty: Callable[[], None]
+) -> None:
+    vectors = drawn(Metric.COSINE, 120)
+    index = built(name, Metric.COSINE, vectors)
+    hasty()
+    server.mood = "drip"
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match="does not answer within 1 s"):
+        index.search(vectors[:1], 5)
+    assert time.monotonic() - start < 2
+
+
+@each
+def test_many_that_build_the_same_fill_it_once(name: str, server: Any) -> None:
+    vectors = drawn(Metric.COSINE, 250)
+    indexes: list[Any] = [made(name, Metric.COSINE) for _ in range(4)]
+    heard: list[tuple[int, int]] = []
+    for place, index in enumerate(indexes):
+        index.told = lambda what, done, total, place=place: heard.append((place, done))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda index: index.build(vectors), indexes))
+    assert len({index._name for index in indexes}) == 1
+    assert len({place for place, _ in heard}) == 1
+    assert all(index.search(vectors[7:8], 1)[0].tolist() == [[7]] for index in indexes)
+
+
+@each
+def test_half_a_load_is_served_to_nobody_and_goes_on(
+    name: str, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = drawn(Metric.COSINE, 2600)
+    index: Any = made(name, Metric.COSINE)
+    monkeypatch.setattr(type(index), "batch", 200)
+    put, calls = type(index)._put, list[int]()
+
+    def counted(self: Any, client: Any, start: int, part: Any) -> None:
+        calls.append(start)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        put(self, client, start, part)
+
+    monkeypatch.setattr(type(index), "_put", counted)
+    with pytest.raises(KeyboardInterrupt):
+        index.build(vectors)
+    assert (index.search(vectors[:1], 2)[0] == -1).all()
+    reader: Any = made(name, Metric.COSINE)
+    (tmp_path / remote.FILE).write_text(f'{{"collection": "{index._name}"}}')
+    with pytest.raises(Damaged, match="does not hold the collection .*build the index again"):
+        reader.load(tmp_path, vectors)
+    before = len(calls)
+    index.build(vectors)
+    again = calls[before:]
+    assert again[0] > 0 and again == list(range(again[0], 2600, 200))  # not from the start
+    reader.load(tmp_path, vectors)
+    assert reader.search(vectors[2599:], 1)[0].tolist() == [[2599]]
+
+
+KILLED = """
+import os, sys
+import numpy as np
+from retrieval.types import Metric
+from tests.vectors import drawn, made
+index = made(sys.argv[1], Metric.COSINE)
+type(index).batch = 100
+def told(what, done, total):
+    if done >= 900:
+        os.kill(os.getpid(), 9)
+index.told = told
+index.build(drawn(Metric.COSINE, 2000))
+"""
+
+
+@each
+def test_killed_in_the_middle_the_next_goes_on(
+    name: str, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, name], cwd=ROOT, timeout=60)
+    assert done.returncode == -9
+    vectors, begun = drawn(Metric.COSINE, 2000), list[int]()
+    index: Any = made(name, Metric.COSINE)
+    monkeypatch.setattr(type(index), "batch", 100)
+    index.told = lambda what, done, total: begun.append(done)
+    index.build(vectors)
+    assert begun[0] >= 700
+    assert index.search(vectors[1999:], 1)[0].tolist() == [[1999]]
+
+
+@each
+def test_what_somebody_changed_is_damage_and_made_again(
+    name: str, server: Any, tmp_path: Path
+) -> None:
+    vectors = drawn(Metric.COSINE, 150)
+    index: Any = built(name, Metric.COSINE, vectors)
+    index.save(tmp_path)
+    index._again(lambda client: index._put(client, 0, vectors[1:3]))  # rows 0 and 1 are others now
+    other: Any = made(name, Metric.COSINE)
+    with pytest.raises(Damaged, match="with these vectors; build"):
+        other.load(tmp_path, vectors)
+    other.build(vectors)
+    assert other.search(vectors[:3], 1)[0].ravel().tolist() == [0, 1, 2]
+    index._asked(index._drop)
+    with pytest.raises(Damaged, match="does not hold the collection"):
+        other.load(tmp_path, vectors)
+
+
+@pytest.mark.parametrize("name", ["qdrant-server", "milvus-server"])
+def test_a_collection_that_is_gone_is_said(name: str, server: Any) -> None:
+    vectors = drawn(Metric.COSINE, 150)
+    index: Any = built(name, Metric.COSINE, vectors)
+    index._asked(index._drop)
+    with pytest.raises(Damaged, match="has lost a collection .*start Parallax again"):
+        index.search(vectors[:1], 1)
+
+
+@pytest.mark.parametrize("name", ["qdrant-server", "pinecone"])
+def test_the_key_is_sent_and_never_told(
+    name: str, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.key = "secret"
+    vectors = drawn(Metric.COSINE, 60)
+    assert built(name, Metric.COSINE, vectors).search(vectors[:1], 1)[0].tolist() == [[0]]
+    monkeypatch.setenv(f"{variable(name)}_KEY", "forged")
+    with pytest.raises(NotReady, match="wants another key") as caught:
+        built(name, Metric.COSINE, vectors)
+    assert "forged" not in str(caught.value)
+
+
+@each
+def test_no_address_a_bad_one_and_a_silent_one_are_said(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(variable(name), raising=False)
+    spec = INDEXES.spec(name)
+    assert state(spec).kind == "key" and f"set {variable(name)}" in state(spec).reason
+    index = INDEXES.load(spec)(spec, Metric.COSINE)
+    with pytest.raises(NotReady, match=f"set {variable(name)} to its address"):
+        index.build(drawn(Metric.COSINE, 5))
+    monkeypatch.setenv(f"{variable(name)}_KEY", "secret")
+    for bad in ("localhost:6333", "ftp://host", "http://", "http://user:secret@h:99999"):
+        monkeypatch.setenv(variable(name), bad)
+        with pytest.raises(NotReady, match="is no address; it looks like") as caught:
+            index.build(drawn(Metric.COSINE, 5))
+        assert "secret" not in str(caught.value)
+        assert state(spec).kind == "unreachable"
+    monkeypatch.setenv(variable(name), "http://user:secret@127.0.0.1:1")
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match="at 127.0.0.1:1 does not answer") as caught:
+        index.build(drawn(Metric.COSINE, 5))
+    assert "secret" not in str(caught.value) and time.monotonic() - start < 7
+    state(spec)
+    assert servers.watch("127.0.0.1", 1).known.wait(10)
+    assert state(spec).kind == "unreachable" and "127.0.0.1:1" in state(spec).reason
+
+
+def test_looking_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = INDEXES.spec("qdrant-server")
+    monkeypatch.setenv("PARALLAX_QDRANT", "http://192.0.2.1:6333")  # nobody answers there, ever
+    start = time.monotonic()
+    assert state(spec).kind == "ready"  # until something else is known
+    assert time.monotonic() - start < 0.5
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "soon", "inf", "601", "nan"])
+def test_a_time_that_is_none_is_said(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(servers.VARIABLE, given)
+    with pytest.raises(NotReady, match="PARALLAX_TIMEOUT is .* seconds up to 600"):
+        servers.seconds()
+
+
+def test_a_width_that_the_index_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = remotes.start("pinecone")
+    monkeypatch.setenv("PARALLAX_PINECONE", server.address)
+    monkeypatch.setenv("PARALLAX_PINECONE_KEY", "key")
+    server.width = 32
+    with pytest.raises(BadVectors, match="takes 32 dimensions, the vectors have 64; make one"):
+        built("pinecone", Metric.COSINE, drawn(Metric.COSINE, 20))
+    server.close()
+
+
+def test_counts_that_show_late_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = remotes.start("pinecone")
+    monkeypatch.setenv("PARALLAX_PINECONE", server.address)
+    monkeypatch.setenv("PARALLAX_PINECONE_KEY", "key")
+    monkeypatch.setattr(remote, "PAUSE", 0.05)
+    server.late = 0.5
+    vectors = drawn(Metric.COSINE, 350)
+    index = built("pinecone", Metric.COSINE, vectors)
+    assert index.search(vectors[349:], 1)[0].tolist() == [[349]]
+    server.close()
+
+
+def test_a_cluster_s_shards_and_replicas_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = remotes.start("qdrant-server")
+    monkeypatch.setenv("PARALLAX_QDRANT", server.address)
+    monkeypatch.setenv("PARALLAX_QDRANT_SHARDS", "6")
+    monkeypatch.setenv("PARALLAX_QDRANT_REPLICAS", "2")
+    built("qdrant-server", Metric.COSINE, drawn(Metric.COSINE, 20))
+    (held,) = server.held.values()
+    assert (held.config["shard_number"], held.config["replication_factor"]) == (6, 2)
+    monkeypatch.setenv("PARALLAX_QDRANT_SHARDS", "many")
+    with pytest.raises(NotReady, match="PARALLAX_QDRANT_SHARDS is 'many'"):
+        built("qdrant-server", Metric.COSINE, drawn(Metric.COSINE, 21))
+    server.close()
+
+
+@pytest.mark.parametrize("name", ["qdrant-server"])
+def test_a_slow_server_costs_its_panel_alone(
+    name: str, server: Any, hasty: Callable[[], None], lab: Lab
+) -> None:
+    panels = [Panel("colour", "exact"), Panel("colour", name)]
+    assert all(not r.problem for r in lab.compare("colours", panels, Query(row=3), 5))
+    hasty()
+    server.mood = "slow"
+    start, took = time.monotonic(), dict[int, float]()
+    results = {}
+    for result in lab.compare("colours", panels, Query(row=3), 5):
+        results[result.position], took[result.position] = result, time.monotonic() - start
+    assert not results[0].problem and took[0] < 0.9  # it waits for nobody
+    assert "does not answer" in results[1].problem and took[1] < 2.5
+    server.mood = ""
+    assert all(not r.problem for r in lab.compare("colours", panels, Query(row=3), 5))
+
+
+def test_a_public_lab_asks_no_server(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARALLAX_QDRANT", "http://127.0.0.1:1")
+    lab.public = True
+    assert lab.states()["qdrant-server"].kind == "unreachable"
+    with pytest.raises(Refused, match="qdrant-server is a server of the host's"):
+        lab.index(lab.gallery("colours"), Panel("colour", "qdrant-server"))
