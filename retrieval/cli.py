@@ -29,6 +29,7 @@ COMMANDS = {
     "duplicates": "duplicates",
     "evaluate": "evaluate",
     "knobs": "knobs",
+    "load": "load",
     "sweep": "sweep",
     "replay": "replay",
     "train": "train",

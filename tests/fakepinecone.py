@@ -73,7 +73,8 @@ class Pinecone(Fake):
             space: {"vectorCount": known} for space, (_, known) in self._counts.items() if known
         }
         whole = {"namespaces": shown, "totalVectorCount": sum(map(len, self.held.values()))}
-        return {**whole, "dimension": self.width or 64, "metric": "dotproduct", "indexFullness": 0}
+        width = {"dimension": self.width} if self.width else {}
+        return {**whole, **width, "metric": "dotproduct", "indexFullness": 0}
 
 
 def fetched(held: dict[str, Any], names: list[str]) -> dict[str, Any]:

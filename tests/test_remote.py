@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -26,6 +26,7 @@ from tests.vectors import built, drawn, made
 
 ROOT = Path(__file__).parent.parent
 NAMES = list(remotes.KINDS)
+Hurry: TypeAlias = Callable[[], None]
 each = pytest.mark.parametrize("name", NAMES)
 
 
@@ -47,7 +48,7 @@ def server(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Hurry:
     """From now on a second is enough."""
     return lambda: monkeypatch.setenv(servers.VARIABLE, "1")
 
@@ -66,7 +67,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def test_a_mood_is_one_sentence_in_time_and_passes(
     name: str,
     server: Any,
-    hasty: Callable[[], None],
+    hasty: Hurry,
     mood: Any,
     kind: type[LabError],
     sentence: str,
@@ -93,9 +94,7 @@ def test_a_mood_is_one_sentence_in_time_and_passes(
 
 
 @each
-def test_a_server_that_was_away_answers_again(
-    name: str, server: Any, hasty: Callable[[], None]
-) -> None:
+def test_a_server_that_was_away_answers_again(name: str, server: Any, hasty: Hurry) -> None:
     vectors = drawn(Metric.COSINE, 120)
     index = built(name, Metric.COSINE, vectors)
     wanted = index.search(vectors[:1], 5)[0].tolist()
@@ -117,7 +116,7 @@ def test_a_server_that_was_away_answers_again(
 
 @each
 def test_restarted_in_mid_query_is_an_answer_or_a_sentence(
-    name: str, server: Any, hasty: Callable[[], None]
+    name: str, server: Any, hasty: Hurry
 ) -> None:
     vectors = drawn(Metric.COSINE, 120)
     index = built(name, Metric.COSINE, vectors)
@@ -149,9 +148,7 @@ def test_restarted_in_mid_query_is_an_answer_or_a_sentence(
 
 
 @pytest.mark.parametrize("name", ["qdrant-server"])
-def test_one_that_drips_its_answer_ends_in_time(
-    name: str, server: Any, hasty: Callable[[], None]
-) -> None:
+def test_one_that_drips_its_answer_ends_in_time(name: str, server: Any, hasty: Hurry) -> None:
     vectors = drawn(Metric.COSINE, 120)
     index = built(name, Metric.COSINE, vectors)
     hasty()
@@ -359,7 +356,7 @@ def test_a_cluster_s_shards_and_replicas_are_asked_for(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["qdrant-server"])
 def test_a_slow_server_costs_its_panel_alone(
-    name: str, server: Any, hasty: Callable[[], None], lab: Lab
+    name: str, server: Any, hasty: Hurry, lab: Lab
 ) -> None:
     panels = [Panel("colour", "exact"), Panel("colour", name)]
     assert all(not r.problem for r in lab.compare("colours", panels, Query(row=3), 5))

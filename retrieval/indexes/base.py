@@ -131,7 +131,7 @@ class Index(ABC):
             return self._exactly(queries, k, where)
         return self._filled_up(queries, k, where, found)
 
-    def reach(self) -> None:
+    def reach(self) -> None:  # noqa: B027 - most are here, and need not say so
         """See that whatever answers is there, before anything is timed.
 
         Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,23 @@ SPECS = (
         needs=NEEDS,
         install=INSTALL,
         params=(("kind", "IVF_FLAT"),),
+    ),
+)
+SPECS = (
+    *SPECS,
+    replace(
+        SPECS[1],
+        name="milvus-ivf-sq8",
+        title="Milvus Lite IVF_SQ8",
+        params=(("kind", "IVF_SQ8"),),
+    ),
+    replace(
+        SPECS[1],
+        name="milvus-flat",
+        title="Milvus Lite FLAT",
+        note="Milvus in Python over numpy",
+        knobs=(),
+        params=(("kind", "FLAT"),),
     ),
 )
 

@@ -49,8 +49,8 @@ def pack(vector: Vectors) -> Packed:
     return Packed(len(vector).to_bytes(2, "big") + bytes(2) + vector.astype(">f4").tobytes())
 
 
-def copied(vectors: Vectors, columns: Columns) -> Iterator[bytes]:
-    """The parts of a binary COPY of rows, vectors and columns."""
+def copied(vectors: Vectors, columns: Columns, first: int = 0) -> Iterator[bytes]:
+    """The parts of a binary COPY of rows, numbered from ``first`` on, vectors and columns."""
     width = vectors.shape[1]
     head = [("fields", ">i2"), ("four", ">i4"), ("id", ">i4"), ("size", ">i4")]
     layout = np.dtype([*head, ("width", ">i2"), ("none", ">i2"), ("v", ">f4", (width,))])
@@ -60,7 +60,7 @@ def copied(vectors: Vectors, columns: Columns) -> Iterator[bytes]:
         part = vectors[start : start + step]
         lines: NDArray[Any] = np.zeros(len(part), layout)
         lines["fields"], lines["four"], lines["size"] = 2 + len(columns), 4, 4 + 4 * width
-        lines["id"] = np.arange(start, start + len(part))
+        lines["id"] = np.arange(first + start, first + start + len(part))
         lines["width"], lines["v"] = width, part
         yield beside(lines, [values(each[start : start + step]) for each in columns.values()])
     yield END

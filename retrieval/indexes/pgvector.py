@@ -19,8 +19,9 @@ from retrieval.indexes.base import Filtered, Index, padded
 from retrieval.indexes.beams import beam
 from retrieval.indexes.faiss_base import straight
 from retrieval.indexes.pgcopy import Only, kind
+from retrieval.indexes.pgload import Loader
 from retrieval.indexes.postgres import PLAIN, SECONDS, START, Session
-from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
+from retrieval.types import Knob, Metric, Progress, Rows, Scores, Spec, Vectors
 from retrieval.where import Allowed
 
 LOG = logging.getLogger(__name__)
@@ -107,6 +108,8 @@ SPECS = (
 class Pgvector(Index):
     """A table of vectors and an index over it by inner product.
 
+    Where ``told`` is set it hears how far filling is, and what is killed meanwhile goes on.
+
     Searches share one connection and take turns. One that gets no answer in five seconds says so,
     and the next connects again. A table that was made here and never saved goes with ``close``.
     """
@@ -115,9 +118,15 @@ class Pgvector(Index):
         super().__init__(spec, metric, **knobs)
         self._turn = threading.Lock()
         self._session: Session | None = None
+        self.told: Progress | None = None
         self._table = ""
         self._size = 0
         self._unsaved = False
+
+    @property
+    def where(self) -> str:
+        """The server, for people."""
+        return self._session.where if self._session else "PostgreSQL"
 
     def nbytes(self) -> int:
         """Bytes of table and index by ``pg_total_relation_size``."""
@@ -218,7 +227,7 @@ class Pgvector(Index):
         return session
 
     def _opened(self, seconds: float) -> Session:
-        self._session = Session(seconds)
+        self._session = Session(seconds) if self.told is None else Loader(seconds, self.told)
         self._session.use(self._table)
         return self._session
 

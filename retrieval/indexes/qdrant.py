@@ -79,7 +79,7 @@ class Hnsw(Archived):
     ) -> Iterator[Found]:
         qdrant = library()
         knobs = chosen.knobs if chosen else self.knobs
-        params = qdrant.SearchParams(hnsw_ef=knobs["hnsw_ef"], exact=EXACT in knobs)
+        params = self._params(knobs)
         only = condition(chosen) if chosen else None
         for query in queries.tolist():
             near = qdrant.Query.Nearest(query)
@@ -87,6 +87,13 @@ class Hnsw(Archived):
                 qdrant.QueryRequest(limit=k, query=near, params=params, filter=only)
             )
             yield [point.id for point in found], [point.score for point in found]
+
+    def _params(self, knobs: dict[str, int]) -> Any:
+        return library().SearchParams(hnsw_ef=knobs["hnsw_ef"], exact=EXACT in knobs)
+
+    def _codes(self) -> Any:
+        """How vectors are made small for the walk; none where they are not."""
+        return None
 
     def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
         if beam(self.knobs["hnsw_ef"], k, where) is None:
@@ -131,6 +138,7 @@ class Hnsw(Archived):
                 full_scan_threshold=0,  # it would compare all of a small gallery
                 max_indexing_threads=threads.cores(),
             ),
+            quantization_config=self._codes(),
             optimizers=qdrant.EdgeOptimizersConfig(
                 default_segment_number=1,
                 indexing_threshold=INDEXED_FROM,
