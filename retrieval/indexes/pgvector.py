@@ -168,12 +168,21 @@ class Pgvector(Index):
                 session = self._session or self._opened(SECONDS)
                 session.set(self._settings(k))
                 for place, query in enumerate(queries):
-                    found, values = session.nearest(self._table, query, k, only)
+                    found, values = self._nearest(session, query, k, only)
                     rows[place, : len(found)], scores[place, : len(found)] = found, values
             except LabError:
                 self._end()
                 raise
         return rows, scores
+
+    def _nearest(
+        self, session: Session, query: Vectors, k: int, only: Only | None
+    ) -> tuple[Rows, Scores]:
+        return session.nearest(self._table, query, k, only)
+
+    def _order(self, query: str) -> str:
+        """What the index sorts by, in SQL."""
+        return f"v <#> {query}"
 
     def _save(self, folder: Path) -> None:
         if self.count:
@@ -192,7 +201,7 @@ class Pgvector(Index):
             try:
                 session = make()
                 session.set(PLAIN | self._settings(1))
-                session.check(self._table)
+                session.check(self._table, self._order("(SELECT v FROM one)"))
                 self._size = session.size(self._table)
             except BaseException:
                 self.count = 0

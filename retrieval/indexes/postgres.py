@@ -151,16 +151,20 @@ class Session:
             held = self._rows(sample, rows)
         return count == len(vectors) and held == [(row, pack(vectors[row])) for row in rows]
 
-    def check(self, table: str) -> None:
+    def check(self, table: str, order: str = "v <#> (SELECT v FROM one)") -> None:
         """See that searches walk the index.
+
+        Args:
+            table: whose.
+            order: what it sorts by; ``one`` has a vector.
 
         Raises:
             LabError: the planner takes another way.
         """
         with told(self.where):
-            order = f"SELECT id FROM {SCHEMA}.{table} ORDER BY v <#> (SELECT v FROM "
-            order += f"{SCHEMA}.{table} LIMIT 1) LIMIT 1"
-            plan = "\n".join(line for (line,) in self._rows(f"EXPLAIN {order}"))
+            asked = f"WITH one AS (SELECT v FROM {SCHEMA}.{table} LIMIT 1) "
+            asked += f"SELECT id FROM {SCHEMA}.{table} ORDER BY {order} LIMIT 1"
+            plan = "\n".join(line for (line,) in self._rows(f"EXPLAIN {asked}"))
         if f"Index Scan using {table}_index" not in plan:
             raise LabError(f"{self.where} does not use the index of {table}: {plan[:200]}")
 
@@ -190,6 +194,11 @@ class Session:
         scores = np.array([-far for _, far in found], dtype=np.float32)
         best = np.argsort(-scores, kind="stable")  # a scan that goes on is not in order
         return rows[best], scores[best]
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a statement finds."""
+        with told(self.where):
+            return self._rows(statement, *values)
 
     def drop(self, table: str) -> None:
         """Drop a table unless another session uses it."""

@@ -11,7 +11,7 @@ from retrieval.types import Knob, Spec
 OVER = Knob(
     name="oversampling",
     low=1,
-    high=8,
+    high=16,
     default=3,
     when="query",
     unit="times k",
@@ -44,7 +44,7 @@ def _spec(name: str, title: str, *knobs: Knob) -> Spec:
 
 
 SPECS = (
-    _spec("sq8", "8 bits a number"),
+    _spec("sq8", "8 bits a number", OVER),
     _spec("pq", "product codes", OVER, COMPRESSION),
     _spec("binary", "1 bit a number", OVER),
 )
@@ -55,7 +55,7 @@ class Coded(Hnsw):
 
     def _params(self, knobs: dict[str, int]) -> Any:
         again = library().QuantizationSearchParams(
-            rescore=True, oversampling=float(knobs.get(OVER.name, 1))
+            rescore=True, oversampling=float(knobs[OVER.name])
         )
         return library().SearchParams(
             hnsw_ef=knobs["hnsw_ef"], exact=EXACT in knobs, quantization=again
