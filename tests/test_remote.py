@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from retrieval.errors import BadVectors, Damaged, LabError, NotReady, Refused, Unreachable
-from retrieval.indexes import INDEXES, remote
+from retrieval.indexes import INDEXES, remote, remote_fill
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
@@ -37,7 +37,7 @@ def variable(name: str) -> str:
 @pytest.fixture
 def server(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A server of a test's own, and an environment that names it."""
-    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    monkeypatch.setattr(remote_fill, "PAUSE", 0.01)
     monkeypatch.setenv("PARALLAX_CACHE", str(tmp_path / "cache"))
     made_now = remotes.start(name)
     monkeypatch.setenv(variable(name), made_now.address)
@@ -58,7 +58,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Hurry:
     ("mood", "kind", "sentence"),
     [
         (401, NotReady, "wants another key .401.: set {variable}_KEY"),
-        (429, Unreachable, "(asked too often .429.; ask again in|does not answer within)"),
+        (429, Unreachable, "(asked too often .429.; ask again in|does not answer)"),
         (500, Unreachable, "(fails .500|does not answer)"),
         ("slow", Unreachable, "does not answer"),
         ("cut", Unreachable, "does not answer"),
@@ -332,7 +332,7 @@ def test_counts_that_show_late_are_waited_for(
     server = remotes.start("pinecone")
     monkeypatch.setenv("PARALLAX_PINECONE", server.address)
     monkeypatch.setenv("PARALLAX_PINECONE_KEY", "key")
-    monkeypatch.setattr(remote, "PAUSE", 0.05)
+    monkeypatch.setattr(remote_fill, "PAUSE", 0.05)
     server.late = 0.5
     vectors = drawn(Metric.COSINE, 350)
     index = built("pinecone", Metric.COSINE, vectors)

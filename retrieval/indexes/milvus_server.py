@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -13,7 +14,8 @@ from retrieval.indexes import milvus
 from retrieval.indexes.archive import Chosen, Found
 from retrieval.indexes.beams import beam, told
 from retrieval.indexes.milvus import KEPT, LONGEST, ROW, VECTOR, expression
-from retrieval.indexes.remote import Refusal, Remote
+from retrieval.indexes.remote import Remote
+from retrieval.indexes.remote_refusal import Refusal
 from retrieval.runtime import servers
 from retrieval.types import Spec, Vectors
 from retrieval.where import Allowed
@@ -154,13 +156,23 @@ class Server(Remote):
         return None if wide is None else ({**self.knobs, "ef": wide}, told(wide, self.knobs["ef"]))
 
     def _refusal(self, error: Exception) -> Refusal:
-        code, text = getattr(error, "code", None), str(getattr(error, "message", error))
-        code = code() if callable(code) else code
-        if not isinstance(code, int):  # of gRPC, or none
-            return Refusal(STATUS.get(getattr(code, "name", ""), 0), text)
-        return Refusal(REFUSALS.get(code, 500), text)
+        text = str(getattr(error, "message", error))
+        for each in causes(error):  # a client that cannot connect hides why
+            code = getattr(each, "code", None)
+            code = code() if callable(code) else code
+            if (status := STATUS.get(getattr(code, "name", ""))) is not None:
+                return Refusal(status, text)
+        code = getattr(error, "code", None)
+        return Refusal(REFUSALS.get(code, 500) if isinstance(code, int) else 0, text)
 
     @property
     def _rows(self) -> str:
         """The collection behind the alias."""
         return f"{self._name}_rows"
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

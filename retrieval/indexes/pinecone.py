@@ -12,7 +12,8 @@ from typing import Any
 
 from retrieval.errors import BadVectors, LabError
 from retrieval.indexes.archive import Chosen, Found
-from retrieval.indexes.remote import Refusal, Remote
+from retrieval.indexes.remote import Remote
+from retrieval.indexes.remote_refusal import Refusal
 from retrieval.runtime import servers
 from retrieval.types import Spec, Vectors
 

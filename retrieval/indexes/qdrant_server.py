@@ -12,7 +12,8 @@ import numpy as np
 from retrieval.errors import LabError, NotReady
 from retrieval.indexes import qdrant
 from retrieval.indexes.archive import Chosen, Found
-from retrieval.indexes.remote import Refusal, Remote
+from retrieval.indexes.remote import Remote
+from retrieval.indexes.remote_refusal import Refusal
 from retrieval.types import Spec, Vectors
 
 SHARDS, REPLICAS = "PARALLAX_QDRANT_SHARDS", "PARALLAX_QDRANT_REPLICAS"
