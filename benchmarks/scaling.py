@@ -1,4 +1,4 @@
-"""How size grows and time with it: ``python -m benchmarks scaling --rows 10000 100000``.
+"""How size grows and time with it: ``python -m benchmarks scaling --rows 10000 50000``.
 
 One query at a time, the indexes in turns, over vectors drawn around a gallery's own.
 """
@@ -26,7 +26,7 @@ NAMES = ["exact", "faiss-flat", "faiss-sq8", "faiss-ivfpq", "faiss-ivf-rabitq", 
 def main(argv: list[str]) -> int:
     """Print a table of each number of rows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 50_000])
     parser.add_argument("--gallery", default="clipart")
     parser.add_argument("--embedder", default="conse-lite2")
     parser.add_argument("--index", nargs="+", default=NAMES)

@@ -97,7 +97,7 @@ SIGNS = {"$lt": operator.lt, "$lte": operator.le, "$gt": operator.gt, "$gte": op
 def allowed(metadata: dict[str, Any], only: dict[str, Any]) -> bool:
     for name, wanted in only.items():
         ((sign, value),) = wanted.items()
-        mine = metadata.get(name)
+        mine: Any = metadata.get(name)
         if not (mine in value if sign == "$in" else SIGNS[sign](mine, value)):
             return False
     return True

@@ -31,7 +31,7 @@ PART = 10_000
 ROWS_A_LIST = 39
 """Rows for each centroid that is trained, at least."""
 FAMILY, NEEDS, INSTALL = "Milvus", ("milvus_lite",), "pip install milvus-lite"
-SPECS = (
+_GRAPH_AND_LISTS = (
     Spec(
         name="milvus-hnsw",
         title="Milvus Lite HNSW",
@@ -105,15 +105,15 @@ SPECS = (
     ),
 )
 SPECS = (
-    *SPECS,
+    *_GRAPH_AND_LISTS,
     replace(
-        SPECS[1],
+        _GRAPH_AND_LISTS[1],
         name="milvus-ivf-sq8",
         title="Milvus Lite IVF_SQ8",
         params=(("kind", "IVF_SQ8"),),
     ),
     replace(
-        SPECS[1],
+        _GRAPH_AND_LISTS[1],
         name="milvus-flat",
         title="Milvus Lite FLAT",
         note="Milvus in Python over numpy",

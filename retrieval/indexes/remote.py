@@ -14,9 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,6 @@ class Remote(Filled):
     def __init__(self, spec: Spec, metric: Metric, **knobs: int) -> None:
         super().__init__(spec, metric, **knobs)
         self._clients: dict[float, Any] = {}
-        self._turn = threading.Lock()
 
     @property
     def variable(self) -> str:
@@ -126,12 +125,13 @@ class Remote(Filled):
             return rows, scores
         for start in range(0, len(queries), self.together):
             part = straight(queries[start : start + self.together])
-            answers = self._asked(
-                lambda client, part=part: self._nearest(client, part, most, chosen)
-            )
+            answers = self._asked(partial(self._answers, part, most, chosen))
             for place, (found, values) in enumerate(answers, start):
                 rows[place, : len(found)], scores[place, : len(found)] = found, values
         return rows, scores
+
+    def _answers(self, part: Vectors, most: int, chosen: Chosen | None, client: Any) -> list[Found]:
+        return self._nearest(client, part, most, chosen)
 
     def _kept(self, row: int) -> dict[str, Any]:
         """The values of a row's columns, by which the server filters."""
@@ -186,7 +186,7 @@ class Remote(Filled):
         self._ready()
         where, limit = self.where, limit or servers.seconds()
         try:
-            client = self._connection(OWN * limit)
+            client = servers.within(where, limit, partial(self._connection, OWN * limit))
             return servers.within(where, limit, lambda: call(client))
         except LabError as error:
             if isinstance(error, Unreachable):
@@ -199,10 +199,10 @@ class Remote(Filled):
             raise sentence(where, self.variable, said) from error
 
     def _connection(self, limit: float) -> Any:
-        with self._turn:
-            if limit not in self._clients:
-                self._clients[limit] = self._connected(limit)
-            return self._clients[limit]
+        found = self._clients.get(limit)
+        if found is None:  # no lock: one that hangs while it is made would keep it
+            found = self._clients[limit] = self._connected(limit)
+        return found
 
     def _address(self) -> Any:
         given = os.environ.get(self.variable, "")

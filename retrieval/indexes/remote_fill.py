@@ -11,6 +11,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -102,8 +103,11 @@ class Filled(Index):
         self._tell("loading", begin)
         for start in range(begin, len(vectors), self.batch):
             part = vectors[start : start + self.batch]
-            self._again(lambda client, start=start, part=part: self._put(client, start, part))
+            self._again(partial(self._write, start, part))
             self._tell("loading", start + len(part))
+
+    def _write(self, start: int, part: Vectors, client: Any) -> None:
+        self._put(client, start, part)
 
     def _wait(self, total: int) -> None:
         """Until the server has indexed all, however long: it says how far it is."""
