@@ -172,7 +172,9 @@ class Server(Remote):
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that it was raised from."""
-    while error is not None:
+    """An error and those that it was raised from; the client raises some from themselves."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__context__ if error.__cause__ in (None, error) else error.__cause__
