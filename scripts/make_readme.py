@@ -43,7 +43,7 @@ def written(text: str) -> str:
 def catalogue() -> str:
     """Every gallery, embedder and index."""
     galleries = [gallery(each) for each in Catalog(DATA, Path("cache")).entries()]
-    parts = [("Galleries", GALLERY, galleries)]
+    parts: list[tuple[str, tuple[str, ...], list[list[str]]]] = [("Galleries", GALLERY, galleries)]
     for family, specs in groupby(named(), key=lambda spec: spec.family):
         parts.append((f"Embedders: {family}", EMBEDDER, [embedder(each) for each in specs]))
     for family, specs in groupby(INDEXES.specs(), key=lambda spec: spec.family or "Exact"):
