@@ -25,7 +25,8 @@ def control(gallery: Gallery, where: Where | None) -> str:
     steps = ",".join(str(part) for part in SHARES)
     said = "|".join(SHARES.values())
     return (
-        '<div class="filter" role="group" aria-label="Which pictures may answer">'
+        f'<div class="filter{" on" if where else ""}" role="group"'
+        ' aria-label="Which pictures may answer">'
         '<label><span>Only</span><select class="field" data-where="label">'
         f"{_options(gallery, chosen)}</select></label>"
         '<label class="part"><span>Part of the gallery</span><input type="range" data-where="part"'

@@ -59,7 +59,7 @@ def over(
         f'<div class="over" data-address="{escape(str(address))}" data-asked="{asked}"'
         f' data-licence="{escape(gallery.licence.id)}" data-version="{escape(version(gallery))}"'
         f' data-panels="{len(address.panels)}">'
-        f"{_tries(gallery)}{filters.control(gallery, address.where)}"
+        f'<div class="around">{_tries(gallery)}{filters.control(gallery, address.where)}</div>'
         f'<div class="said"><p class="verdict" role="status">{_verdict(address, gallery, results)}'
         f"</p>{_switches(address, results, receipt, sure)}</div></div>"
     )
