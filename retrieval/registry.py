@@ -14,13 +14,22 @@ from retrieval.errors import NotReady, UnknownName
 from retrieval.types import Spec
 
 Plugin = TypeVar("Plugin")
+LISTED = 12
+"""Names that an error quotes."""
 
 
 def suggest(kind: str, name: str, names: list[str]) -> UnknownName:
     """The error for a name that is not there, with the nearest one that is."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"perhaps: {', '.join(near)}" if near else f"there are: {', '.join(names) or 'none'}"
+    hint = f"perhaps: {', '.join(near)}" if near else f"there are: {listed(names)}"
     return UnknownName(f"no {kind} is called {name[:80]!r}; {hint}")
+
+
+def listed(names: list[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    first = ", ".join(names[:LISTED]) or "none"
+    more = len(names) - LISTED
+    return f"{first} and {more} more (python -m retrieval list)" if more > 0 else first
 
 
 class Registry(Generic[Plugin]):
