@@ -157,7 +157,10 @@ class FakeLab:
         self.asked: list[tuple[str, tuple[Panel, ...], Query, int]] = []
 
     def spec(self, name: str) -> Spec:
-        return next(spec for spec in EMBEDDERS if spec.name == name)
+        found = next((spec for spec in EMBEDDERS if spec.name == name), None)
+        if found is None:
+            raise suggest("embedder", name, [spec.name for spec in EMBEDDERS])
+        return found
 
     def states(self) -> dict[str, State]:
         return {"openclip-vit-b-32": State("unreachable", WAY_OUT)}

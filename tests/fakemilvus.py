@@ -46,7 +46,11 @@ class Milvus:
 
     def start(self) -> None:
         pool = futures.ThreadPoolExecutor(8)
-        options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", 1 << 26)]
+        options = [
+            ("grpc.so_reuseport", 1),
+            ("grpc.max_receive_message_length", 1 << 26),
+            ("grpc.http2.max_ping_strikes", 0),  # the client asks whether it lives, as it should
+        ]
         self._server = grpc.server(pool, interceptors=[Mood(self)], options=options)
         milvus_pb2_grpc.add_MilvusServiceServicer_to_server(Service(self._database), self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")

@@ -68,8 +68,10 @@ TABLES = {
     "pgvector-halfvec": 1 << 20,
     "pgvector-hnsw": 1 << 20,
     "pgvector-ivfflat": 1 << 20,
+    "qdrant-pq": 1 << 19,
 }
-"""Bytes beside rows: distances between all centroids of each part; pages taken ahead."""
+"""Bytes beside rows: distances between all centroids of each part; pages taken ahead;
+Qdrant's centroids."""
 every = pytest.mark.parametrize(("name", "metric"), CASES)
 
 
@@ -249,7 +251,8 @@ def test_loaded_answers_the_same(name: str, metric: Metric, tmp_path: Path) -> N
     assert np.array_equal(rows, others) and np.array_equal(scores, same)
     assert again.nbytes() == index.nbytes()
     most = 125 * max(4, EACH.get(name, 4))
-    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < most * 900
+    size = sum(file.stat().st_size for file in tmp_path.iterdir())
+    assert size < most * 900 + TABLES.get(name, 0)
 
 
 ELSEWHERE = """
@@ -447,7 +450,7 @@ def test_threads_search_while_another_tunes(name: str, metric: Metric) -> None:
     spec = INDEXES.spec(name)
     knobs = [each for each in spec.knobs if each.when == "query"]
     index = built(name, metric, vectors, **exactest(name))
-    settings = [{each.name: value for each in knobs} for value in (4, 64)]
+    settings = [{each.name: min(value, each.high) for each in knobs} for value in (4, 64)]
     right = []
     for setting in settings:
         index.tune(**setting)

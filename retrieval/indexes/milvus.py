@@ -152,6 +152,8 @@ class Milvus(Archived):
             read = min(self._lists(), math.ceil(usual / where.share))
             how = f"{read:,} lists instead of {usual:,}" if read > usual else ""
             return {**self.knobs, "nprobe": max(read, usual)}, how
+        if "ef" not in self.knobs:  # all rows are compared
+            return self.knobs, ""
         wide = beam(self.knobs["ef"], k, where)
         return None if wide is None else ({**self.knobs, "ef": wide}, told(wide, self.knobs["ef"]))
 
