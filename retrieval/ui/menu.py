@@ -35,11 +35,13 @@ class Menu:
     indexes: Sequence[Spec]
     _states: dict[str, State] = field(default_factory=dict)
     _at: float = -FRESH
+    _plain: dict[str, str] = field(default_factory=dict)
 
     def state(self, name: str) -> State:
         """Whether a plug-in is ready; ready where nothing is known against it."""
         if time.monotonic() - self._at > FRESH:
             self._states, self._at = self.lab.states(), time.monotonic()
+            self._plain = {}
         return self._states.get(name, State("ready"))
 
     def embedder(self, name: str) -> Spec:
@@ -84,17 +86,25 @@ class Menu:
         groups = groupby([*self.embedders, *more], key=lambda spec: spec.family or "Embedders")
         return "".join(
             f'<optgroup label="{escape(family)}">'
-            + "".join(
-                self._option(spec, chosen, _about(spec), noncommercial(spec.licence))
-                for spec in specs
-            )
+            + "".join(self._listed(spec, chosen, True) for spec in specs)
             + "</optgroup>"
             for family, specs in groups
         )
 
     def index_options(self, embedder: Spec, chosen: str) -> str:
         """The indexes that fit an embedder."""
-        return "".join(self._option(spec, chosen, "") for spec in self.fitting(embedder))
+        return "".join(self._listed(spec, chosen, False) for spec in self.fitting(embedder))
+
+    def _listed(self, spec: Spec, chosen: str, embeds: bool) -> str:
+        """An option, drawn once for each look at the readiness where it is not the chosen one."""
+        self.state(spec.name)
+        if spec.name == chosen or spec.name not in self._plain:
+            about = _about(spec) if embeds else ""
+            drawn = self._option(spec, chosen, about, noncommercial(spec.licence) if embeds else "")
+            if spec.name == chosen:
+                return drawn
+            self._plain[spec.name] = drawn
+        return self._plain[spec.name]
 
     def _option(self, spec: Spec, chosen: str, about: str, barred: str = "") -> str:
         state = self.state(spec.name)
