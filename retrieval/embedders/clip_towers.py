@@ -66,6 +66,7 @@ def text_tower(weights: Path, tokens: Tokens) -> nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.model = _model(weights)
+            del self.model.visual  # the other half, which no text goes through
 
         def forward(self, ids: torch.Tensor) -> Any:
             return self.model.encode_text(ids)

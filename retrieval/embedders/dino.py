@@ -18,7 +18,8 @@ from PIL.Image import Image
 
 from retrieval import commits
 from retrieval.embedders import pretrained, processor
-from retrieval.embedders.base import Embedder, unit
+from retrieval.embedders.adapter import NONE, Adaptable, Adapter, Towers
+from retrieval.embedders.base import unit
 from retrieval.embedders.dino_models import MODELS, Model
 from retrieval.embedders.pixels import squares
 from retrieval.embedders.pretrained import CONFIG, WEIGHTS
@@ -79,8 +80,12 @@ def _specs(model: Model) -> Iterator[Spec]:
 SPECS = tuple(spec for model in MODELS for spec in _specs(model))
 
 
-class Dino(Embedder):
+class Dino(Adaptable):
     """Pictures by what they look like.
+
+    Args:
+        spec: what to load.
+        adapter: a LoRA to merge into the network.
 
     Raises:
         NotReady: gated, a token is missing, or a cache cannot be written.
@@ -88,9 +93,9 @@ class Dino(Embedder):
         Damaged: the files are not those of the declared model.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, adapter: Adapter = NONE) -> None:
         spec = commits.asked(spec)
-        super().__init__(spec)
+        super().__init__(spec, adapter)
         folder = pretrained.fetch(spec)
         told = pretrained.configured(folder, spec.param("kind"))
         self._how = processor.read_processor(folder)
@@ -102,17 +107,22 @@ class Dino(Embedder):
                 f"{wanted[0]} of {wanted[1]}; delete that folder and load it again"
             )
         registers = int(told.get("num_register_tokens", 0))
-        self._network = open_network(self._recipe(folder, registers), spec.precision)
+        self.towers = Towers(
+            image=partial(_module, spec, folder, self._how, registers),
+            pixels=lambda image: squares([image], self._how)[0],
+            output=int(spec.param("pooling")),
+        )
+        self._network = open_network(self._recipe(registers), spec.precision)
 
-    def _recipe(self, folder: Path, registers: int) -> Recipe:
+    def _recipe(self, registers: int) -> Recipe:
         spec, side = self.spec, self._how.side
         kind = "uint8" if self._how.way == "middle" else "float32"
         return Recipe(
             name=spec.param("network"),
-            revision=spec.revision,
+            revision=self._adapter.revised(spec.revision),
             preprocessing=f"{self._how} {registers} registers, GeM {POWER:g} {LEAST:g}",
             inputs=((kind, (-1, side, side, 3)),),
-            module=partial(_module, spec, folder, self._how, registers),
+            module=self._adapter.into("image", self.towers.image),
         )
 
     def _images(self, batch: Sequence[Image]) -> Vectors:

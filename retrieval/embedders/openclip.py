@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from PIL.Image import Image
 
 from retrieval import commits, hub
-from retrieval.embedders.base import Embedder
+from retrieval.embedders.adapter import NONE, Adaptable, Adapter, Towers
 from retrieval.embedders.clip_config import CONFIG, Config, read_config
 from retrieval.embedders.clip_pixels import square
 from retrieval.embedders.clip_tokens import SETTINGS, TOKENS, Tokens
@@ -39,12 +40,13 @@ PICKLED = "open_clip_pytorch_model.bin"
 ``weights_only``; never of a name that somebody types."""
 
 
-class OpenClip(Embedder):
+class OpenClip(Adaptable):
     """Both towers, run by OpenVINO and converted at the first start.
 
     Args:
         spec: with ``repo`` and ``files`` (or ``pick``) of the hub, ``folder``, or
             ``variable`` that names one.
+        adapter: a LoRA to merge into both towers.
 
     Raises:
         NotReady: gated, a token or the folder is missing, the cache cannot be written.
@@ -52,28 +54,37 @@ class OpenClip(Embedder):
         Damaged: the files are not those of an OpenCLIP model, or not of the declared one.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, adapter: Adapter = NONE) -> None:
         spec = commits.asked(spec)
-        super().__init__(spec)
+        super().__init__(spec, adapter)
         folder = _folder(spec)
         weights = folder / weights_of(spec)
         self._config = _agreeing(spec, folder)
         self._tokens = Tokens(folder, self._config)
         name = re.sub(r"[^A-Za-z0-9.+-]+", "-", spec.name)[:80]
-        side, revision = self._config.size, spec.revision or identity(folder)
+        sound, pixels = partial(_sound, spec, weights), partial(square, config=self._config)
+
+        def image() -> Any:
+            return image_tower(sound(), self._config)
+
+        def text() -> Any:
+            return text_tower(sound(), self._tokens)
+
+        self.towers = Towers(image, pixels, text, self._tokens)
+        side, revision = self._config.size, self._adapter.revised(spec.revision or identity(folder))
         images = Recipe(
             f"{name}-image",
             revision,
             f"{spec.preprocessing} {self._config}",
             (("uint8", (-1, side, side, 3)),),
-            lambda: image_tower(_sound(spec, weights), self._config),
+            self._adapter.into("image", image),
         )
         texts = Recipe(
             f"{name}-text",
             revision,
             f"tokens {self._config.context}",
             (("int64", (-1, self._config.context)),),
-            lambda: text_tower(_sound(spec, weights), self._tokens),
+            self._adapter.into("text", text),
         )
         self._image_net = open_network(images, spec.precision)
         self._text_net = open_network(texts, spec.precision)
