@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from retrieval.errors import BadKnob, LabError
+from retrieval.errors import BadKnob, LabError, Stopped
 from retrieval.lab import Lab
 from retrieval.runtime.paths import VARIABLE
 from retrieval.types import Precision
@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
             answer = run(lab(options), options)
         say(json.dumps(answer, ensure_ascii=True) if options.json else options.show(answer))
     except LabError as error:
-        return sorry(str(error), 2)
+        return sorry(str(error), STOPPED if isinstance(error, Stopped) else 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains at its end
         return PIPE

@@ -25,7 +25,7 @@ def state(spec: Spec, public: bool = False) -> State:
         spec: of an embedder or an index. Its parameters ``repo`` and ``files`` say what it
             reads from the hub, ``beside`` what of other repositories, ``variable`` and
             ``local`` what from a folder of the user's, ``address`` and ``port`` which
-            server it asks.
+            server it asks, ``parent`` on what it was trained.
         public: strangers use the lab.
     """
     if spec.param("address"):
@@ -35,7 +35,25 @@ def state(spec: Spec, public: bool = False) -> State:
         found = _folder(spec, public)
     if found is None and spec.param("repo"):
         found = _hub(spec)
+    if found is None and spec.param("parent"):
+        found = _parent(spec, public)
     return found or _beside(spec) or READY
+
+
+def _parent(spec: Spec, public: bool) -> State | None:
+    """What the embedder lacks that another was trained on."""
+    from retrieval.embedders import EMBEDDERS
+
+    try:
+        parent = EMBEDDERS.spec(str(spec.param("parent")))
+    except LabError as error:
+        return State("unreachable", str(error))
+    found = state(parent, public)
+    if found.kind != "ready":
+        return State(found.kind, f"{parent.name} {found.reason}")
+    if parent.revision != spec.param("parent_revision"):
+        return State("unreachable", f"it was fitted on another {parent.name}; train it again")
+    return None
 
 
 def _beside(spec: Spec) -> State | None:

@@ -22,7 +22,17 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 
 @pytest.mark.parametrize(
     "heavy",
-    ["torch", "faiss", "openvino", "gradio", "datasets", "open_clip", "transformers", "timm"],
+    [
+        "torch",
+        "faiss",
+        "openvino",
+        "gradio",
+        "datasets",
+        "open_clip",
+        "transformers",
+        "timm",
+        "peft",
+    ],
 )
 def test_listing_imports_nothing_heavy(heavy: str, light: set[str]) -> None:
     assert heavy not in light

@@ -1,4 +1,4 @@
-"""``train``: a projection on frozen vectors, with what it gains on rows that it has not seen."""
+"""``train``: a projection or a LoRA, with what it gains on rows that it has not seen."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from retrieval.commands import train_lora
 from retrieval.commands.listing import table
 from retrieval.embedders import trained
-from retrieval.errors import BadQuery
+from retrieval.errors import BadQuery, Refused
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure.quality import numbered
@@ -27,13 +28,16 @@ TEXTS = "captions"
 
 def add(commands: Any) -> list[argparse.ArgumentParser]:
     """Add the command."""
-    command = commands.add_parser("train", help="fit a projection on an embedder's vectors")
+    command = commands.add_parser(
+        "train", help="fit a projection on an embedder's vectors, or a LoRA"
+    )
     command.add_argument("--gallery", required=True)
     command.add_argument("--embedder", required=True)
     command.add_argument("--by", choices=("captions", "labels"), help="default: captions, if any")
     command.add_argument("--name", help="what to call it; default: the gallery's name")
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--rounds", type=int, default=Settings.rounds, help="passes, at most")
+    command.add_argument("--rounds", type=int, help="passes, at most")
+    command.add_argument("--lora", action="store_true", help="train the towers, not a projection")
     command.set_defaults(run=run, show=show)
     return [command]
 
@@ -43,31 +47,50 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
 
     Raises:
         BadQuery: the name, the embedder or the gallery is not one to train with.
+        Refused: in public mode.
     """
+    if lab.public:
+        raise Refused("a public lab trains nothing; run Parallax on your own machine for that")
     gallery, parent = lab.gallery(options.gallery), trainable(lab.spec(options.embedder))
-    by = options.by or ("captions" if gallery.captioned else "labels")
-    name = named(options.name or gallery.name)
-    if options.rounds < 1 or not 0 <= options.seed < 2**32:
+    reads = parent.reads_text or not options.lora
+    by = options.by or ("captions" if gallery.captioned and reads else "labels")
+    name = named(options.name or gallery.name + "-lora" * options.lora)
+    if options.rounds is not None and options.rounds < 1 or not 0 <= options.seed < 2**32:
         raise BadQuery("--rounds must be 1 or more, and --seed from 0 to 4,294,967,295")
-    settings = replace(Settings(), rounds=options.rounds, seed=options.seed)
-    rows, groups = grouped(gallery, by)
-    vectors = np.asarray(lab.vectors(gallery, parent.name), np.float32)[rows]
-    texts = _texts(lab, gallery, parent, rows) if by == "captions" else None
-    before = texts if parent.reads_text else None
-    gain = cross_validated(vectors, groups, texts, before, settings, _progress("cross-validating"))
-    weights = fit(vectors, groups, texts, settings, _progress("fitting"))
-    kept = trained.save(parent, name, by, gallery.name, weights)
+    found = grouped(gallery, by)
+    fit_and_keep = train_lora.run if options.lora else _projected
+    kept, gain, count = fit_and_keep(lab, gallery, parent, by, name, found, options)
+    comparable = parent.reads_text or by == "labels"
     return {
         "embedder": kept.name,
         "parent": parent.name,
         "gallery": gallery.name,
         "by": by,
-        "rows": len(rows),
-        "comparable": before is not None or by == "labels",
+        "rows": count,
+        "comparable": comparable,
         "gain": gain.rows(),
         "proven": gain.proven(),
-        "verdict": verdict(gain, comparable=before is not None or by == "labels"),
+        "verdict": verdict(gain, comparable),
     }
+
+
+def _projected(
+    lab: Lab,
+    gallery: Gallery,
+    parent: Spec,
+    by: str,
+    name: str,
+    found: tuple[Rows, Rows],
+    options: argparse.Namespace,
+) -> tuple[Spec, Gain, int]:
+    settings = replace(Settings(), rounds=options.rounds or Settings.rounds, seed=options.seed)
+    rows, groups = found
+    vectors = np.asarray(lab.vectors(gallery, parent.name), np.float32)[rows]
+    texts = _texts(lab, gallery, parent, rows) if by == "captions" else None
+    before = texts if parent.reads_text else None
+    gain = cross_validated(vectors, groups, texts, before, settings, _progress("cross-validating"))
+    weights = fit(vectors, groups, texts, settings, _progress("fitting"))
+    return trained.save(parent, name, by, gallery.name, weights), gain, len(rows)
 
 
 def trainable(spec: Spec) -> Spec:

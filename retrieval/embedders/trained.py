@@ -1,10 +1,13 @@
-"""Embedders that were trained here: a projection over another embedder's frozen vectors."""
+"""Embedders that were trained here: a projection over another embedder's frozen vectors.
+
+What is kept of them, and of those whose towers were trained (``adapted``), is read here.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from retrieval.runtime.disk import sha256
 from retrieval.types import Licence, Spec, Vectors
 
 TOLD, WEIGHTS = "trained.json", "projection.safetensors"
+TARGETS = {"projection": f"{__name__}:Trained", "lora": "retrieval.embedders.adapted:Adapted"}
+"""The class of each kind."""
 LOG = logging.getLogger(__name__)
 
 
@@ -41,9 +46,8 @@ def spec_of(folder: Path) -> Spec:
         told = json.loads((folder / TOLD).read_text("utf-8"))
         licence = Licence(**told.pop("licence")) if told["licence"] else told.pop("licence")
         needs, params = tuple(told.pop("needs")), tuple(told.pop("params").items())
-        return Spec(
-            target=f"{__name__}:Trained", licence=licence, needs=needs, params=params, **told
-        )
+        target = TARGETS[told.pop("kind", "projection")]
+        return Spec(target=target, licence=licence, needs=needs, params=params, **told)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{folder / TOLD} cannot be read ({error}); delete {folder}") from error
 
@@ -72,26 +76,53 @@ def save(parent: Spec, name: str, by: str, gallery: str, weights: NDArray[np.flo
     """
     from safetensors.numpy import save_file
 
-    folder = root() / f"{parent.name}+{name}"
-    with manifest.publish(folder, {"kind": "trained", "name": folder.name}) as beside:
+    def write(beside: Path) -> str:
         save_file({"projection": np.ascontiguousarray(weights)}, beside / WEIGHTS)
-        digest = sha256(beside / WEIGHTS)[:16]
+        return sha256(beside / WEIGHTS)[:16]
+
+    made = replace(
+        parent,
+        dim=weights.shape[1],
+        reads_text=by == "captions" or parent.reads_text,
+        note=f"trained on {gallery} by its {by}",
+        needs=(*parent.needs, "safetensors", *(minilm.NEEDS if by == "captions" else ())),
+        install=f"{parent.install} safetensors",
+        params=(("by", by),),
+    )
+    return keep(made, name, gallery, "projection", write)
+
+
+def keep(made: Spec, name: str, gallery: str, kind: str, write: Callable[[Path], str]) -> Spec:
+    """Keep what was trained as an embedder called ``PARENT+NAME``.
+
+    Args:
+        made: its parent's spec, but for what has changed; ``params`` are its own alone.
+        name: what to call it.
+        gallery: on which it was fitted.
+        kind: one of ``TARGETS``.
+        write: puts its numbers into a folder and gives their digest.
+    """
+    folder = root() / f"{made.name}+{name}"
+    own = {"parent": made.name, "parent_revision": made.revision, **dict(made.params)}
+    with manifest.publish(folder, {"kind": "trained", "name": folder.name}) as beside:
         told = {
+            "kind": kind,
             "name": folder.name,
-            "title": f"{parent.title} + {name}",
+            "title": f"{made.title} + {name}",
             "family": "Trained here",
-            "dim": weights.shape[1],
-            "reads_text": by == "captions" or parent.reads_text,
-            "note": f"trained on {gallery} by its {by}",
-            "needs": [*parent.needs, "safetensors", *(minilm.NEEDS if by == "captions" else ())],
-            "install": f"{parent.install} safetensors",
-            "key": parent.key,
-            "licence": asdict(parent.licence) if parent.licence else None,
+            "dim": made.dim,
+            "reads_text": made.reads_text,
+            "note": made.note,
+            "needs": made.needs,
+            "install": made.install,
+            "key": made.key,
+            "licence": asdict(made.licence) if made.licence else None,
             "source": f"trained here on {gallery}",
-            "revision": f"{parent.revision} {digest}",
-            "preprocessing": parent.preprocessing,
-            "side": parent.side,
-            "params": {"parent": parent.name, "parent_revision": parent.revision, "by": by},
+            "revision": f"{made.revision} {write(beside)}",
+            "preprocessing": made.preprocessing,
+            "side": made.side,
+            "parameters": made.parameters,
+            "params": own,
         }
         (beside / TOLD).write_text(json.dumps(told, indent=1), "utf-8")
     return spec_of(folder)

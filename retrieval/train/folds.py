@@ -93,19 +93,28 @@ def cross_validated(
         after = projected(vectors, weights)
         queries = after if texts is None else texts
         frozen = vectors if texts is None else before
-        new.append(_asked(queries[asked], after, groups, asked, texts is None))
+        new.append(asked_with(queries[asked], after, groups, asked, texts is None))
         if frozen is None:
             old.append(np.zeros_like(new[-1]))
         else:
-            old.append(_asked(frozen[asked], vectors, groups, asked, texts is None))
+            old.append(asked_with(frozen[asked], vectors, groups, asked, texts is None))
         if told is not None:
             told(number + 1, FOLDS)
     return Gain(np.concatenate(old), np.concatenate(new))
 
 
-def _asked(
+def asked_with(
     queries: Floats, vectors: Floats, groups: Rows, rows: Rows, alone: bool
 ) -> NDArray[np.float64]:
+    """The metrics of the rows that have an answer, (q, 6).
+
+    Args:
+        queries: (r, d) of ``rows``.
+        vectors: (n, d) all that are ranked.
+        groups: (n,) rows of one number answer each other.
+        rows: (r,) whose queries these are.
+        alone: a row is no answer to itself.
+    """
     scores = queries @ vectors.T
     relevant = groups[rows][:, None] == groups[None, :]
     if alone:
