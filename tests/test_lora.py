@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -426,6 +427,14 @@ def test_of_many_rows_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_lora, "MOST_ROWS", 10)
     rows, groups = train_lora.drawn(np.arange(50), np.arange(50) * 2, 0)
     assert len(rows) == 10 and np.array_equal(groups, rows * 2) and (np.diff(rows) > 0).all()
+
+
+def test_an_embedder_goes_with_its_last_holder(place: Place, made: Spec) -> None:
+    for spec in (place.lab.spec(NAME), made):
+        embedder = EMBEDDERS.load(spec)(spec)
+        gone = weakref.ref(embedder)
+        del embedder
+        assert gone() is None  # else its networks stay in memory after a shelf has dropped it
 
 
 # --- bad input -----------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ class Dino(Adaptable):
         registers = int(told.get("num_register_tokens", 0))
         self.towers = Towers(
             image=partial(_module, spec, folder, self._how, registers),
-            pixels=lambda image: squares([image], self._how)[0],
+            pixels=partial(_pixels, self._how),
             output=int(spec.param("pooling")),
         )
         self._network = open_network(self._recipe(registers), spec.precision)
@@ -136,6 +136,11 @@ class Dino(Adaptable):
 
     def _pooled(self, outputs: tuple[Floats, ...]) -> Floats:
         return outputs[int(self.spec.param("pooling"))]
+
+
+def _pixels(how: processor.Processor, image: Image) -> Any:
+    """One picture as the network reads it."""
+    return squares([image], how)[0]
 
 
 def _module(spec: Spec, folder: Path, how: processor.Processor, registers: int) -> nn.Module:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,14 +62,9 @@ class OpenClip(Adaptable):
         self._config = _agreeing(spec, folder)
         self._tokens = Tokens(folder, self._config)
         name = re.sub(r"[^A-Za-z0-9.+-]+", "-", spec.name)[:80]
-        sound, pixels = partial(_sound, spec, weights), partial(square, config=self._config)
-
-        def image() -> Any:
-            return image_tower(sound(), self._config)
-
-        def text() -> Any:
-            return text_tower(sound(), self._tokens)
-
+        image = partial(_made, image_tower, spec, weights, self._config)
+        text = partial(_made, text_tower, spec, weights, self._tokens)
+        pixels = partial(square, config=self._config)
         self.towers = Towers(image, pixels, text, self._tokens)
         side, revision = self._config.size, self._adapter.revised(spec.revision or identity(folder))
         images = Recipe(
@@ -138,6 +133,11 @@ def _agreeing(spec: Spec, folder: Path) -> Config:
     if found.dim != spec.dim:
         raise Damaged(f"{folder} makes vectors of {found.dim} numbers, {spec.name} has {spec.dim}")
     return found
+
+
+def _made(tower: Callable[[Path, Any], Any], spec: Spec, weights: Path, more: Any) -> Any:
+    """A tower of weights that are compared first; it holds no embedder, which could not go."""
+    return tower(_sound(spec, weights), more)
 
 
 def _sound(spec: Spec, weights: Path) -> Path:
