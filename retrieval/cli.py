@@ -6,7 +6,6 @@ import argparse
 import io
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 
 from retrieval.errors import BadKnob, LabError, Stopped
 from retrieval.lab import Lab
+from retrieval.runtime.amounts import amount
 from retrieval.runtime.paths import VARIABLE
 from retrieval.types import Precision
 
@@ -41,7 +41,6 @@ STOPPED = 130
 """What a shell says of a program that Ctrl-C has ended."""
 PIPE = 141
 """What a shell says of a program whose reader has gone."""
-UNITS = {"MB": 10**6, "GB": 10**9}
 LONGEST = 300
 """Characters of a message that quotes what was typed."""
 
@@ -116,23 +115,6 @@ def lab(options: argparse.Namespace) -> Lab:
         memory=amount(options.memory or os.environ.get("PARALLAX_MEMORY")),
         paid=getattr(options, "yes", False),
     )
-
-
-def amount(text: str | None) -> int | None:
-    """Bytes, written such as ``8GB`` or ``500MB``; none where nothing is said.
-
-    >>> amount("8GB"), amount("0.5 gb"), amount("")
-    (8000000000, 500000000, None)
-
-    Raises:
-        BadKnob: it has another form.
-    """
-    if not text:
-        return None
-    number, unit = text[:-2].strip(), text[-2:].upper()
-    if unit not in UNITS or not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", number):
-        raise BadKnob(f"the memory is {text[:80]!r}; write it as 8GB or 500MB")
-    return round(float(number) * UNITS[unit])
 
 
 def precision(text: str | None) -> Precision:

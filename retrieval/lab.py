@@ -21,6 +21,7 @@ from retrieval.errors import (
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import Catalog
 from retrieval.indexes import INDEXES
+from retrieval.indexes import typed as typed_index
 from retrieval.indexes.base import checked, knob
 from retrieval.panel import Panel
 from retrieval.partial import Ahead
@@ -107,6 +108,20 @@ class Lab:
         ours = spec.metric is not Metric.HAMMING and not spec.key
         return replace(spec, precision=self.precision) if ours else spec
 
+    def index_spec(self, name: str) -> Spec:
+        """An index's spec.
+
+        Raises:
+            UnknownName: quoting the name and the nearest ones.
+            Refused: the name is typed, in public mode.
+        """
+        if self.public and typed_index.is_typed(name):
+            raise Refused(
+                f"{name[:80]!r} is an index that somebody types and a public lab builds none; "
+                "run Parallax on your own machine for that"
+            )
+        return INDEXES.spec(name)
+
     def embedder(self, name: str) -> Embedder:
         """An embedder, loaded once.
 
@@ -184,7 +199,7 @@ class Lab:
             Refused: a build-time knob off its default, or a gallery of the hub whose index
                 is not built, in public mode.
         """
-        embedder, index = self.spec(panel.embedder), INDEXES.spec(panel.index)
+        embedder, index = self.spec(panel.embedder), self.index_spec(panel.index)
         knobs = checked(index, dict(panel.knobs))
         build = {name: value for name, value in knobs.items() if knob(index, name).when == "build"}
         if embedder.metric not in index.metrics:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.cli import amount
 from retrieval.embedders.base import Embedder
 from retrieval.errors import BadKnob
 from retrieval.lab import Lab
 from retrieval.runtime import machine
+from retrieval.runtime.amounts import amount
 
 
 @pytest.mark.parametrize(

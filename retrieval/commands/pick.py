@@ -7,7 +7,6 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from retrieval.cli import amount
 from retrieval.commands.listing import table
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
@@ -16,6 +15,7 @@ from retrieval.measure.rounds import Job
 from retrieval.measure.sweep import Kind
 from retrieval.panel import Panel
 from retrieval.readiness import state
+from retrieval.runtime.amounts import amount
 from retrieval.types import Spec
 
 

@@ -65,9 +65,14 @@ SPECS = (
 class Nsg(FaissIndex):
     """``faiss.IndexNSGFlat`` by Euclidean distance: for rows of length 1 the order of cosines."""
 
+    @property
+    def links(self) -> int:
+        """Most links of a vector."""
+        return self.knobs["R"]
+
     def nbytes(self) -> int:
         """Bytes of the vectors and of the graph's table of links (int32)."""
-        return self.count * 4 * (self.width + self.knobs["R"])
+        return self.count * 4 * (self.width + self.links)
 
     def _scores(self, values: NDArray[Any]) -> Scores:
         scores: Scores = np.subtract(1, values / 2, dtype=np.float32)
@@ -87,8 +92,8 @@ class Nsg(FaissIndex):
                 "take exact or faiss-hnsw"
             )
         faiss = library()
-        engine = faiss.IndexNSGFlat(self.width, self.knobs["R"], faiss.METRIC_L2)
-        engine.nsg.L = min(self.knobs["R"] + 32, self.count)
+        engine = faiss.IndexNSGFlat(self.width, self.links, faiss.METRIC_L2)
+        engine.nsg.L = min(self.links + 32, self.count)
         engine.nsg.C = engine.nsg.L + 100
         shaken = vectors + JITTER * noise(vectors.shape)
         if self.count > WHOLE:
@@ -114,7 +119,7 @@ class Nsg(FaissIndex):
         if not isinstance(engine, faiss.IndexNSGFlat):
             raise Damaged(f"{GRAPH} is no graph of {self.spec.name}; build it again")
         held = (engine.d, engine.ntotal, engine.nsg.R)
-        wanted = (self.width, self.count, self.knobs["R"])
+        wanted = (self.width, self.count, self.links)
         if held != wanted or not sound(engine.nsg, self.count):
             raise Damaged(
                 f"{GRAPH} holds width, vectors and links of {held}, wanted {wanted}, "

@@ -114,7 +114,7 @@ class Sweeps:
 
 def place(root: Path, wanted: Key) -> Path:
     """Where a sweep stands below a root."""
-    name = f"{wanted['index']}-{manifest.digest(wanted)}"
+    name = f"{plain(wanted['index'])}-{manifest.digest(wanted)}"
     return Path(root, wanted["gallery"], plain(wanted["embedder"]), name)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from retrieval.embedders import typed
+from retrieval.indexes import typed as typed_index
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.registry import suggest
@@ -60,7 +61,10 @@ class Menu:
 
         Raises:
             UnknownName: with the nearest names.
+            LabError: a typed name is no index, or the lab is public.
         """
+        if typed_index.is_typed(name):
+            return self.lab.index_spec(name)
         return _named("index", name, self.indexes)
 
     def fitting(self, embedder: Spec) -> list[Spec]:
@@ -70,7 +74,7 @@ class Menu:
     def fit(self, panel: Panel) -> tuple[Panel, str]:
         """A panel whose index can compare its embedder's vectors, and what was changed."""
         embedder, index = self.embedder(panel.embedder), self.index(panel.index)
-        fitting = self.fitting(embedder)
+        fitting = self._fitting(embedder, panel.index)
         if index in fitting or not fitting:
             return panel, ""
         new = next((spec for spec in fitting if index.name.endswith(spec.name[-4:])), fitting[0])
@@ -93,7 +97,8 @@ class Menu:
 
     def index_options(self, embedder: Spec, chosen: str) -> str:
         """The indexes that fit an embedder."""
-        return "".join(self._listed(spec, chosen, False) for spec in self.fitting(embedder))
+        fitting = self._fitting(embedder, chosen)
+        return "".join(self._listed(spec, chosen, False) for spec in fitting)
 
     def _listed(self, spec: Spec, chosen: str, embeds: bool) -> str:
         """An option, drawn once for each look at the readiness where it is not the chosen one."""
@@ -105,6 +110,12 @@ class Menu:
                 return drawn
             self._plain[spec.name] = drawn
         return self._plain[spec.name]
+
+    def _fitting(self, embedder: Spec, chosen: str) -> list[Spec]:
+        """Those that fit, and what was typed where it does."""
+        typed = [self.index(chosen)] if typed_index.is_typed(chosen) else []
+        more = [spec for spec in typed if embedder.metric in spec.metrics]
+        return [*self.fitting(embedder), *more]
 
     def _option(self, spec: Spec, chosen: str, about: str, barred: str = "") -> str:
         state = self.state(spec.name)
