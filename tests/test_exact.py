@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from retrieval.indexes import exact, products, topk
 from retrieval.types import Metric, Rows, Scores
+from tests.test_indexes import run
 from tests.vectors import Mixed, built, drawn
 
 SIZES = [(40, 5, 3), (700, 64, 10), (5000, 48, 50), (5000, 48, 1000), (9001, 33, 7)]
@@ -49,6 +50,23 @@ def test_a_batch_larger_than_the_buffer_is_cut(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(products, "BUFFER", 900 * rows_at_once)
         cut = built("exact", Metric.COSINE, vectors).search(asked, 5)
         assert np.array_equal(cut[0], whole[0]) and np.array_equal(cut[1], whole[1])
+
+
+ALONE = """
+import time, numpy as np
+from retrieval.types import Metric
+from tests.vectors import built, drawn
+vectors = drawn(Metric.COSINE, 7000, width=384)
+index = built("exact", Metric.COSINE, vectors)
+whole, own = time.process_time(), time.thread_time()
+for row in range(400):
+    index.search(vectors[row : row + 1], 10)
+print((time.process_time() - whole) / (time.thread_time() - own))
+"""
+
+
+def test_one_query_runs_on_one_thread() -> None:
+    assert float(run([ALONE])) < 1.1
 
 
 def test_a_gallery_sorted_by_class_is_no_worse() -> None:

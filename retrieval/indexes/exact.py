@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.indexes.base import Filtered, Index, padded
-from retrieval.indexes.products import answers, words
+from retrieval.indexes.products import answers, one, words
 from retrieval.types import Metric, Rows, Scores, Spec, Vectors
 from retrieval.where import Allowed
 
@@ -49,9 +49,12 @@ class Exact(Index):
         self._held = words(vectors) if hamming else np.ascontiguousarray(vectors)
 
     def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
-        rows, scores = padded(len(queries), k)
         most = min(k, self.count)
+        if len(queries) == 1 and most == k and self.metric is Metric.COSINE:
+            found, values = one(self._held, queries[0], k)
+            return found[None], values[None]
         several = answers(self._held, queries, most, self.metric, 8 * self.width)
+        rows, scores = padded(len(queries), k)
         for place, (found, values) in enumerate(several):
             rows[place, :most], scores[place, :most] = found, values
         return rows, scores

@@ -8,15 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.indexes.topk import Found, among, best, bounds, similarity
+from retrieval.indexes.topk import SLACK, Found, among, best, bound, bounds, similarity
 from retrieval.types import Metric, Rows, Scores, Vectors
 
 BUFFER = 1 << 24
 """Scores held at once by a batch: 64 MB of float32."""
 BLOCK = 1 << 17
 """Floats of the vectors that stay in a core's cache while few queries pass over them."""
+MANY, SHORT = 2048, 768
+"""Rows from which on, and dimensions up to which, BLAS's product with a vector is the faster one.
+
+OpenBLAS takes a second thread from 460,800 floats on, which is more than a block.
+"""
 FEW = 8
-"""Up to this many queries are multiplied row by row; BLAS pays for packing only beyond."""
+"""Up to this many queries are multiplied in blocks too small for BLAS to pack or to share out."""
+SMALL = 1 << 18
+"""Multiplications of such a block; OpenBLAS takes a second thread beyond."""
+GATHERED = 1 << 20
+"""Floats of candidates that are compared at once, all queries together."""
 
 
 def answers(
@@ -38,7 +47,10 @@ def answers(
     step = max(1, BUFFER // len(held))
     for start in range(0, len(queries), step):
         group = queries[start : start + step]
-        yield from by_rows(held, group, k) if len(group) <= FEW else by_blas(held, group, k)
+        if len(group) == 1:
+            yield one(held, group[0], k)
+        else:
+            yield from by_blocks(held, group, k) if len(group) <= FEW else by_blas(held, group, k)
 
 
 def nearest(
@@ -55,7 +67,7 @@ def nearest(
     """
     most = min(k, len(allowed))
     if len(queries) == 1 and metric is Metric.COSINE:
-        places, values = best(np.vecdot(held, queries[0]), most)
+        places, values = one(held, queries[0], most)
         if most == k:
             return allowed[places][None], values[None]
     rows = np.full((len(queries), k), -1, dtype=np.int64)
@@ -72,29 +84,58 @@ def together(vectors: Vectors, rows: Rows, metric: Metric) -> NDArray[Any]:
     return words(held) if metric is Metric.HAMMING else held
 
 
-def by_rows(vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> Iterator[Found]:
+def one(vectors: NDArray[np.float32], query: NDArray[np.float32], k: int) -> Found:
+    """The k best for one query, on one thread.
+
+    Many short rows are multiplied sooner block by block, as a matrix with a vector. Such scores
+    depend in their last bits on a row's place: they only choose the candidates.
+    """
+    count, width = vectors.shape
+    if count < MANY or width > SHORT:
+        return best(np.vecdot(vectors, query), k)
+    scores, step = np.empty(count, dtype=np.float32), BLOCK // width
+    for start in range(0, count, step):
+        np.dot(vectors[start : start + step], query, out=scores[start : start + step])
+    return among(vectors, query, np.flatnonzero(scores >= bound(scores, k) - SLACK), k)
+
+
+def by_blocks(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int
+) -> Iterator[Found]:
     """The k best for few queries, on one thread, each vector read once from memory."""
-    scores = np.empty((len(queries), len(vectors)), dtype=np.float32)
-    step = max(1, BLOCK // max(1, vectors.shape[1])) if len(queries) > 1 else len(vectors)
-    for start in range(0, len(vectors), step):
+    count, width = vectors.shape
+    scores = np.empty((len(queries), count), dtype=np.float32)
+    step = max(1, SMALL // (len(queries) * width))
+    for start in range(0, count, step):
         part = slice(start, start + step)
-        np.vecdot(vectors[None, part], queries[:, None], out=scores[:, part])
-    for each in scores:
-        yield best(each, k)
+        np.matmul(queries, vectors[part].T, out=scores[:, part])
+    yield from chosen(vectors, queries, scores, k)
 
 
 def by_blas(vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> Iterator[Found]:
-    """The k best for many queries, on all cores.
+    """The k best for many queries, on all cores."""
+    yield from chosen(vectors, queries, queries @ vectors.T, k)
+
+
+def chosen(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], scores: Scores, k: int
+) -> Iterator[Found]:
+    """The k best for each query, of the rows that reach a bound.
 
     A product of matrices gives scores that depend in their last bits on a row's place. They
     only choose the candidates, which are then compared row by row.
     """
-    scores = queries @ vectors.T
     passed = np.flatnonzero(scores >= bounds(scores, k)[:, None])
-    ends = np.searchsorted(passed, np.arange(len(queries) + 1) * len(vectors))
-    for place, query in enumerate(queries):
-        rows = passed[ends[place] : ends[place + 1]] - place * len(vectors)
-        yield among(vectors, query, rows, k)
+    at, rows = np.divmod(passed, len(vectors))
+    starts = np.searchsorted(at, np.arange(len(queries) + 1))
+    if rows.size * vectors.shape[1] > GATHERED:
+        for place, query in enumerate(queries):
+            yield among(vectors, query, rows[starts[place] : starts[place + 1]], k)
+        return
+    values = np.vecdot(vectors.take(rows, axis=0), queries.take(at, axis=0))
+    order = np.lexsort((-values, at))  # stable: equal ones stay ordered by row
+    top = order[starts[:-1, None] + np.arange(k)]
+    yield from zip(rows[top], values[top], strict=True)
 
 
 def words(codes: Vectors) -> NDArray[np.uint64]:

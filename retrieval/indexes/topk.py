@@ -15,6 +15,8 @@ SLACK = np.float32(1e-5)
 """More than a product by blocks and one by rows differ by, for rows of length 1."""
 SORTED = 512
 """Scores that are sorted sooner than bounded."""
+SELECTED = 50_000
+"""Scores of which the k-th is selected sooner than bounded."""
 WIDEST = 128
 """Scores of which one peak is taken; more would loosen the bound and save no time."""
 
@@ -24,14 +26,23 @@ def best(scores: Scores, k: int) -> Found:
     if len(scores) <= SORTED:
         order = np.argsort(-scores, kind="stable")[:k]
         return order, scores[order]
-    rows = np.flatnonzero(scores >= bounds(scores[None], k)[0])
-    return ordered(rows, scores[rows], k)
+    rows = (scores >= bound(scores, k)).nonzero()[0]
+    return ordered(rows, scores.take(rows), k)
+
+
+def bound(scores: Scores, k: int) -> np.float32:
+    """A score that the k highest of (n,) reach, and few others."""
+    if len(scores) > SELECTED:
+        return np.float32(bounds(scores[None], k)[0])
+    at, copied = len(scores) - k, scores.copy()
+    copied.partition(at)
+    return np.float32(copied[at])
 
 
 def ordered(rows: NDArray[np.int64], scores: Scores, k: int) -> Found:
     """The k best of some ascending rows, best first, the lower row first where equal."""
-    order = np.argsort(-scores, kind="stable")[:k]
-    return rows[order], scores[order]
+    order = (-scores).argsort(kind="stable")[:k]
+    return rows.take(order), scores.take(order)
 
 
 def bounds(scores: Scores, k: int) -> Scores:
@@ -41,6 +52,9 @@ def bounds(scores: Scores, k: int) -> Scores:
     the k-th highest score. That is one pass over (q, n) and a selection among the peaks.
     """
     count = scores.shape[1]
+    if scores.size <= SELECTED:
+        kth: Scores = np.partition(scores, count - k, axis=1)[:, count - k] - SLACK
+        return kth
     width = max(1, min(WIDEST, count // (8 * k)))
     groups = count // width
     peaks = scores[:, : groups * width].reshape(len(scores), width, groups).max(axis=1)
