@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import bare
+from benchmarks import bare, beyond
 from benchmarks.exact import made
 from benchmarks.report import Figure, Target, interleaved, scaled, table
 from retrieval.commands.pick import ready
@@ -30,6 +30,8 @@ PARTS = ("exact", "clients", "builds", "auto")
 IN_PROCESS, SERVER = Target("<=", 1.05, plus=20), Target("<=", 1.05, plus=300)
 BUILT, PICKED, QUICK = Target("<=", 1.2), Target("<=", 1.1), Target("<=", 0.1)
 NOT_SLOWER = Target("<=", 1)
+DRAWN = 1_000_000
+"""Vectors that ``--drawn`` draws where no number is given."""
 FACTORIES = {
     "faiss-hnsw": "HNSW16",
     "faiss-hnsw-sq8": "HNSW16_SQ8",
@@ -48,6 +50,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--index", action="append", help="default: all that are ready")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--recall", type=float, default=0.95)
+    parser.add_argument(
+        "--drawn",
+        type=int,
+        nargs="?",
+        const=DRAWN,
+        metavar="N",
+        help=f"exact search and builds over N vectors drawn around the gallery's, {DRAWN:,} "
+        "where no number is given",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=10, help="that one build over drawn vectors may take"
+    )
     options = parser.parse_args(argv)
     lab = Lab()
     embedders = options.embedder or ["conse-lite2", "efficientnet-lite2"]
@@ -60,6 +74,14 @@ def main(argv: list[str]) -> int:
 def figures(lab: Lab, embedder: str, options: argparse.Namespace) -> Iterator[Figure]:
     """The lines of every part that was asked for."""
     gallery, spec = lab.gallery(options.gallery), lab.spec(embedder)
+    if options.drawn is not None:
+        stored = np.asarray(lab.vectors(gallery, embedder), np.float32)
+        known = {name: FACTORIES[name] for name in options.index or FACTORIES if name in FACTORIES}
+        parts = options.part or PARTS
+        factories = known if "builds" in parts else {}
+        limit = 60 * options.minutes
+        yield from beyond.figures(embedder, stored, options.drawn, factories, options.runs, limit)
+        return
     queries = asked(lab, gallery, embedder, "picture", K, COUNT)
     named = [INDEXES.spec(each) for each in options.index or []] or ready(spec)
     parts = options.part or PARTS

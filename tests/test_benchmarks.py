@@ -13,8 +13,11 @@ from typing import get_type_hints
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import overhead
+from benchmarks import beyond, overhead
 from benchmarks.report import COLUMNS, Figure, Target, interleaved, rates, table
+from retrieval.errors import BadVectors
+from retrieval.types import Metric
+from tests.vectors import drawn
 
 ROOT = Path(__file__).parents[1]
 ALL = {"embed", "exact", "filters", "overhead", "page", "panel", "start"}
@@ -110,3 +113,26 @@ def test_a_small_one_prints_its_table(capsys: pytest.CaptureFixture[str]) -> Non
     (line,) = [each for each in lines if each.startswith("  300 x 16, k 10")]
     assert line.split()[-1] in ("yes", "NO")
     assert "<= 1.05x + 10 us" in line
+
+
+def drawn_figures(count: int, seconds: float) -> list[Figure]:
+    stored = drawn(Metric.COSINE, 200)
+    names = {"faiss-ivf": "IVF{nlist},Flat", "faiss-sq8": "SQ8"}
+    return list(beyond.figures("clusters", stored, count, names, 2, seconds))
+
+
+def test_drawn_vectors_have_their_lines() -> None:
+    lines = drawn_figures(3000, 60)
+    told = [line.what for line in lines]
+    assert told[0] == "clusters: 3,000 drawn x 64: exact, one query"
+    assert "drawn rows beside real ones: first" in lines[0].note
+    assert [each for each in told if "64 queries" in each] and "building faiss-ivf" in told[-2]
+    assert all(line.ours and line.theirs for line in lines)
+    assert [line.met for line in lines if "FAISS default" in line.what] == [None] * 3
+
+
+def test_what_has_no_room_or_takes_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "left out: about" in drawn_figures(2000, 1e-6)[-2].note
+    monkeypatch.setattr(beyond.machine, "memory", lambda: 10_000_000)
+    with pytest.raises(BadVectors, match="a copy take 0.1 GB of 0.0 GB; draw from 1,000 to 14,"):
+        drawn_figures(100_000, 60)
