@@ -138,7 +138,7 @@ def _tables(recipe: Recipe, width: int) -> float:
 def _links(recipe: Recipe, count: int) -> float:
     if recipe.nsg:
         return 4 * count * recipe.nsg
-    return recipe.links and count * (4 * 2.2 * recipe.links + 12)
+    return float(count * (4 * 2.2 * recipe.links + 12)) if recipe.links else 0.0
 
 
 def _work(recipe: Recipe, count: int, width: int) -> Iterator[float]:
