@@ -272,7 +272,7 @@ class Store:
 
 def place(root: Path, key: Key) -> Path:
     """Where a key's artefact stands below a root."""
-    kind = plain(key.get("index", key["kind"]))
+    kind = plain(str(key.get("index", key["kind"])))
     return Path(root, key["gallery"], plain(key["embedder"]), f"{kind}-{manifest.digest(key)}")
 
 

@@ -119,8 +119,8 @@ class Factory(FaissIndex):
         if not self._recipe.refine:
             return self._prepared
         if self._recipe.links:  # all candidates of the walk are compared again
-            most = min(max(self.knobs["efSearch"], k), held)
-            return self._composed(search_params({"efSearch": most}), (most + 0.5) / k)
+            kept = min(max(self.knobs["efSearch"], k), held)
+            return self._composed(search_params({"efSearch": kept}), (kept + 0.5) / k)
         most = held / k  # no more candidates than there are vectors
         if self.knobs["k_factor"] <= most:
             return self._prepared
