@@ -54,9 +54,9 @@ def prepared(engine: Any) -> list[Any]:
     """
     faiss, core = library(), inner(engine)
     stored = faiss.downcast_index(core.storage) if hasattr(core, "storage") else core
-    for each in (core, getattr(stored, "pq", None)):
-        if hasattr(each, "cp"):
-            each.cp.min_points_per_centroid = 1
+    for clustered in filter(None, (core, getattr(stored, "pq", None))):
+        if hasattr(clustered, "cp"):
+            clustered.cp.min_points_per_centroid = 1
     for each in (core, stored):  # it orders centroids for a search that nobody asks for
         if hasattr(each, "do_polysemous_training"):
             each.do_polysemous_training = False
