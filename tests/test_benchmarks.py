@@ -16,6 +16,7 @@ from benchmarks import __main__ as runner
 from benchmarks import beyond, overhead
 from benchmarks.report import COLUMNS, Figure, Target, interleaved, rates, table
 from retrieval.errors import BadVectors
+from retrieval.runtime import machine
 from retrieval.types import Metric
 from tests.vectors import drawn
 
@@ -133,6 +134,6 @@ def test_drawn_vectors_have_their_lines() -> None:
 
 def test_what_has_no_room_or_takes_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "left out: about" in drawn_figures(2000, 1e-6)[-2].note
-    monkeypatch.setattr(beyond.machine, "memory", lambda: 10_000_000)
+    monkeypatch.setattr(machine, "memory", lambda: 10_000_000)
     with pytest.raises(BadVectors, match="a copy take 0.1 GB of 0.0 GB; draw from 1,000 to 14,"):
         drawn_figures(100_000, 60)

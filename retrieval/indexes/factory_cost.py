@@ -127,10 +127,10 @@ def _code_bytes(code: Code, width: int) -> float:
 
 def _tables(recipe: Recipe, width: int) -> float:
     """Centroids, of lists and of parts; distances between those of parts, for a graph."""
-    lists = 4 * recipe.lists * width + 8 * recipe.lists * recipe.coarse
+    lists: float = 4 * recipe.lists * width + 8 * recipe.lists * recipe.coarse
     if recipe.code.kind != "PQ":
         return lists
-    each = 2**recipe.code.bits
+    each = 1 << recipe.code.bits
     between = recipe.code.parts * (4 * each * each * (recipe.links > 0))
     return lists + 4 * each * width + between
 
