@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from retrieval.commands import pick
+from retrieval.commands import pick, scaled
 from retrieval.commands.listing import table
 from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
+from retrieval.measure.paired import KINDS, pairs
 from retrieval.measure.rounds import COUNT, K, sweeps
 from retrieval.measure.sweep import Kind, Point, asked, cheapest, front, grid, sweep
 from retrieval.measure.sweeps import Sweep, key, made
@@ -33,10 +34,16 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--index", action="append", help="default: all that fit the embedder")
     command.add_argument("--queries", choices=("text", "picture"), help="default: what it reads")
     command.add_argument("--count", type=int, default=COUNT, help="how many queries")
-    command.add_argument("--seconds", type=float, default=SECONDS, help="for each index, at most")
+    command.add_argument(
+        "--seconds", type=float, default=SECONDS, help="for each index, at most; --scale: for all"
+    )
     command.add_argument("--recall", type=float, default=TARGET, help="the target")
     command.add_argument("-k", type=int, default=K)
     command.add_argument("--auto", action="store_true", help="only the fastest that reaches it")
+    command.add_argument("--both", action="store_true", help="captions and pictures, side by side")
+    command.add_argument(
+        "--scale", action="store_true", help="at 1 k to 1 M drawn vectors within --memory, and on"
+    )
     command.add_argument("--csv", action="store_true", help="print CSV")
     command.set_defaults(run=run, show=show)
     return [command]
@@ -46,7 +53,10 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     """Sweep, keep and tell; or pick without a whole sweep."""
     if options.auto:
         return pick.run(lab, options)
-    done = list(swept(lab, options))
+    if options.scale:
+        return scaled.run(lab, options)
+    kinds: list[Kind | None] = ["text", "picture"] if options.both else [options.queries]
+    done = [each for kind in kinds for each in swept(lab, options, kind)]
     if not done:
         raise BadQuery("nothing was measured; give more --seconds")
     return {
@@ -55,13 +65,14 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         "target": options.recall,
         "csv": options.csv,
         "sweeps": [plain(each, options.recall) for each in done],
+        "pairs": [pair.told(options.recall) for pair in pairs(done)],
     }
 
 
-def swept(lab: Lab, options: argparse.Namespace) -> Iterator[Sweep]:
+def swept(lab: Lab, options: argparse.Namespace, wanted: Kind | None) -> Iterator[Sweep]:
     """Measure index after index; what was measured is kept when it is stopped."""
     spec, gallery = lab.spec(options.embedder), lab.gallery(options.gallery)
-    kind: Kind = options.queries or ("text" if spec.reads_text else "picture")
+    kind: Kind = wanted or ("text" if spec.reads_text else "picture")
     queries = asked(lab, gallery, spec.name, kind, options.k, options.count)
     fitting = [each.name for each in INDEXES.specs() if spec.metric in each.metrics]
     for name in options.index or fitting:
@@ -102,16 +113,34 @@ def show(answer: dict[str, Any]) -> str:
     """The cheapest setting of each index that reaches the target, or CSV of all points."""
     if "panel" in answer:
         return pick.show(answer)
+    if "scale" in answer:
+        return scaled.show(answer)
     if answer["csv"]:
         return _csv(answer)
     rows = [_row(each) for each in answer["sweeps"]]
     title = f"{answer['gallery']} x {answer['embedder']}: cheapest at recall {answer['target']:g}"
-    return table(title, rows)
+    pairs = [_pair(each) for each in answer["pairs"]]
+    beside = "Captions against pictures: recall at the default setting, p50 ms at the target"
+    return table(title, rows) + (f"\n\n{table(beside, pairs)}" if pairs else "")
+
+
+def _pair(each: dict[str, Any]) -> dict[str, str]:
+    default = {
+        f"{kind} recall": f"{each['default'][kind]['recall']:.3f}" if each["default"] else "-"
+        for kind in KINDS
+    }
+    best = {
+        f"{kind} ms": f"{each['cheapest'][kind]['p50']:.3f}" if each["cheapest"][kind] else "none"
+        for kind in KINDS
+    }
+    times = "-" if each["times"] is None else f"{each['times']:.2g}x"
+    return {"index": each["index"], **default, **best, "captions cost": times}
 
 
 def _row(each: dict[str, Any]) -> dict[str, Any]:
     held = {"MB": f"{each['nbytes'] / 1e6:.1f}", "build s": f"{each['build_s']:.2f}"}
-    return {"index": each["index"], **_figures(each["cheapest"]), **held}
+    by = {"index": each["index"], "asked with": each["queries"]}
+    return {**by, **_figures(each["cheapest"]), **held}
 
 
 def _figures(best: dict[str, Any] | None) -> dict[str, str]:

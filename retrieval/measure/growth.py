@@ -18,7 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-FORMS: dict[str, Callable[[Any], Any]] = {"n": lambda n: n, "root n": np.sqrt, "log n": np.log}
+FORMS: dict[str, Callable[[Any], Any]] = {
+    "n": lambda n: n,
+    "root n": np.sqrt,
+    "log n": np.log,
+    "n log n": lambda n: n * np.log(n),
+    "n root n": lambda n: n * np.sqrt(n),
+}
+ASKING = ("n", "root n", "log n")
+"""Forms of what a query takes."""
 NEARLY = 2.0
 """A form whose errors are this many times the best's is still possible."""
 LEAST = 0.02
@@ -87,14 +95,23 @@ class Growth:
         return high
 
 
-def grown(counts: Sequence[int], values: Sequence[float]) -> Growth | None:
-    """Fit a figure that was measured at several numbers of vectors; none from fewer than three."""
+def grown(
+    counts: Sequence[int], values: Sequence[float], forms: Sequence[str] = ()
+) -> Growth | None:
+    """Fit a figure that was measured at several numbers of vectors; none from fewer than three.
+
+    Args:
+        counts: of vectors.
+        values: the figure at each.
+        forms: all that it may grow by, however few measurements say so; else those of
+            ``ASKING`` that fit.
+    """
     if len(set(counts)) < FEWEST:
         return None
     n, y = np.array(counts, np.float64), np.array(values, np.float64)
-    lines = sorted((_line(form, n, y) for form in FORMS), key=lambda each: each.error)
-    possible = tuple(line for line in lines if line.error <= NEARLY * lines[0].error)
-    return Growth(possible, int(n.max()))
+    lines = sorted((_line(form, n, y) for form in forms or ASKING), key=lambda each: each.error)
+    possible = (line for line in lines if forms or line.error <= NEARLY * lines[0].error)
+    return Growth(tuple(possible), int(n.max()))
 
 
 def _line(form: str, counts: Floats, values: Floats) -> Line:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,21 +57,20 @@ class Note:
 
 
 class Notes:
-    """A folder of measurements.
+    """A folder of measurements, and perhaps one of those that ship.
 
     Args:
         root: where they stand.
+        shipped: is looked into where the first has none; read only.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shipped: Path | None = None) -> None:
         self.root = root
+        self.shipped = shipped
 
     def find(self, key: Key) -> Note | None:
         """The measurement of a key; one that is damaged is measured anew."""
-        try:
-            return _read(self._place(key))
-        except Damaged:
-            return None
+        return self._first(manifest.digest(key))
 
     def save(self, key: Key, body: Mapping[str, Any]) -> Note:
         """Keep a measurement of here and now, in the place of an older one.
@@ -92,13 +91,27 @@ class Notes:
         Raises:
             BadQuery: there is none.
         """
-        found = [self.root / name] if NAME.fullmatch(name) else []
-        for folder in found:
+        found = self._first(name) if NAME.fullmatch(name) else None
+        if found is None:
+            raise BadQuery("no measurement has this receipt; measure again for a new one")
+        return found
+
+    def folders(self) -> Iterator[Path]:
+        """Every measurement of both."""
+        for root in self._roots():
+            for found in sorted(root.glob(f"*/{manifest.NAME}")):
+                yield found.parent
+
+    def _roots(self) -> tuple[Path, ...]:
+        return (self.root, self.shipped) if self.shipped else (self.root,)
+
+    def _first(self, name: str) -> Note | None:
+        for root in self._roots():
             try:
-                return _read(folder)
+                return _read(root / name)
             except Damaged:
-                break
-        raise BadQuery("no measurement has this receipt; measure again for a new one")
+                continue
+        return None
 
     def _place(self, key: Key) -> Path:
         return self.root / manifest.digest(key)

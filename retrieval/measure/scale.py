@@ -98,13 +98,18 @@ class Job:
 
 def notes(lab: Lab) -> Notes:
     """Where a lab keeps what it measured at scale."""
-    return Notes(lab.cache / "scales")
+    return Notes(lab.cache / "scales", lab.data / "scales")
+
+
+def stored(lab: Lab, job: Job) -> dict[str, Note]:
+    """What was measured on any machine, by index."""
+    found = ((spec.name, notes(lab).find(job.key(spec.name))) for spec in job.indexes)
+    return {name: note for name, note in found if note}
 
 
 def known(lab: Lab, job: Job) -> dict[str, Note]:
     """What was measured on a machine like this one, by index."""
-    found = ((spec.name, notes(lab).find(job.key(spec.name))) for spec in job.indexes)
-    return {name: note for name, note in found if note and note.here}
+    return {name: note for name, note in stored(lab, job).items() if note.here}
 
 
 def marks(note: Note) -> list[Mark]:
@@ -112,7 +117,9 @@ def marks(note: Note) -> list[Mark]:
     return sorted((Mark.of(each) for each in note.body["marks"]), key=lambda each: each.count)
 
 
-def measure(lab: Lab, job: Job, seconds: float, most: int = SIZES[-1]) -> Generator[Mark | Left]:
+def measure(
+    lab: Lab, job: Job, seconds: float, most: int = SIZES[-1], room: float | None = None
+) -> Generator[Mark | Left]:
     """Measure every index at growing sizes until the time is up; what is known is not done again.
 
     A build that would outlast the time is not begun. Each mark is kept at once.
@@ -122,6 +129,7 @@ def measure(lab: Lab, job: Job, seconds: float, most: int = SIZES[-1]) -> Genera
         job: what is measured.
         seconds: nothing is begun after them.
         most: vectors at most.
+        room: bytes of memory that it may take; a quarter of the machine's by default.
 
     Yields:
         Marks, and what was left out for its time or its failure.
@@ -138,16 +146,17 @@ def measure(lab: Lab, job: Job, seconds: float, most: int = SIZES[-1]) -> Genera
     end = time.monotonic() + seconds
     running = Running(lab, job)
     with closing(running):
-        for count in sizes(job.embedder.dim, most):
+        for count in sizes(job.embedder.dim, most, room):
             for spec in job.indexes:
                 if time.monotonic() >= end:
                     return
                 yield from running.step(spec, count, end)
 
 
-def sizes(dim: int, most: int) -> list[int]:
-    """Numbers of vectors whose arrays and index fit in a quarter of the memory."""
-    return [each for each in SIZES if each <= most and 3 * 4 * dim * each <= memory() / 4]
+def sizes(dim: int, most: int = SIZES[-1], room: float | None = None) -> list[int]:
+    """Numbers of vectors whose arrays and index fit in the room, a quarter of the memory."""
+    room = memory() / 4 if room is None else room
+    return [each for each in SIZES if each <= most and 3 * 4 * dim * each <= room]
 
 
 class Running:
@@ -167,6 +176,7 @@ class Running:
         self._drawer: Drawer | None = None
         self._check: dict[str, float] = {}
         self._asked: tuple[int, Asked] | None = None
+        self._pace = 0.0  # seconds that drawing a vector took
 
     def step(self, spec: Spec, count: int, end: float) -> Generator[Mark | Left]:
         """Measure an index at a size, unless it is known, has failed or would take too long."""
@@ -197,11 +207,12 @@ class Running:
         self._asked = self._drawer = None
 
     def _expected(self, before: Sequence[Mark], count: int) -> float:
+        drawing = 0.0 if self._asked and self._asked[0] == count else self._pace * count
         if not before:
-            return 0.0
+            return drawing
         last = before[-1]
         asking = 4 * COUNT * last.point.p50 / 1000
-        return SLOWER * count / last.count * (last.build_s + asking)
+        return drawing + SLOWER * count / last.count * (last.build_s + asking)
 
     def _mark(self, spec: Spec, count: int) -> Mark:
         asked = self._queries(count)
@@ -211,7 +222,7 @@ class Running:
             with threads.every_core():
                 index.build(asked.stored)
             took = time.perf_counter() - start
-            point = cheapest(index, asked)
+            point = steady(index, asked, cheapest(index, asked))
             return Mark(spec.name, count, point, index.nbytes(), took, build)
 
     def _keep(self, name: str) -> None:
@@ -241,7 +252,9 @@ class Running:
         real = self.lab.vectors(self.job.gallery, self.job.embedder.name)
         if self._drawer is None:
             self._drawer = self._calibrated(np.asarray(real, np.float32))
+        start = time.monotonic()
         stored = stack(real, self._drawer, count)
+        self._pace = (time.monotonic() - start) / count
         queries = self._drawer.draw(COUNT, seed=3)
         exact = INDEXES.spec("exact")
         with INDEXES.load(exact)(exact, Metric.COSINE) as index, threads.every_core():
@@ -258,6 +271,12 @@ def stack(real: Vectors, drawer: Drawer, count: int) -> Vectors:
         return part
     more = drawer.draw(count - len(real), seed=2)
     return np.asarray(np.concatenate([np.asarray(real, np.float32), more]), np.float32)
+
+
+def steady(index: Index, asked: Asked, point: Point) -> Point:
+    """The middle one of three measurements of a setting, by its median latency."""
+    again = [measured(index, asked, point.knobs) for _ in range(2)]
+    return sorted((point, *again), key=lambda each: each.p50)[1]
 
 
 def lists(spec: Spec, count: int) -> dict[str, int]:
