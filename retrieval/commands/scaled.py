@@ -120,14 +120,7 @@ def _csv(answer: dict[str, Any]) -> str:
     writer = csv.DictWriter(out, ["gallery", "embedder", *answer["scale"][0]], lineterminator="\n")
     writer.writeheader()
     for row in answer["scale"]:
-        writer.writerow({"gallery": answer["gallery"], "embedder": answer["embedder"], **plain(row)})
+        writer.writerow(
+            {"gallery": answer["gallery"], "embedder": answer["embedder"], **outlook.flat(row)}
+        )
     return out.getvalue().rstrip("\n")
-
-
-def plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose settings are texts."""
-    words = {
-        name: "&".join(f"{knob}={value}" for knob, value in row[name].items())
-        for name in ("knobs", "build")
-    }
-    return {**row, **words}

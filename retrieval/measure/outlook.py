@@ -102,7 +102,9 @@ class Outlook:
         growth = self.growth(cost)
         if growth is None or count <= growth.most:
             return None
-        return Figure(*growth.at(count), False)
+        value, low, high = growth.at(count)
+        least = min(known.values())  # nothing costs less where there is more of it
+        return Figure(max(value, least), max(low, least), max(high, least), False)
 
     def recall(self, count: int) -> float | None:
         """What was found at a size that was measured."""
@@ -172,20 +174,18 @@ def limits(found: Sequence[Outlook], ms: float, memory: float) -> list[Limit]:
 
 
 def _beaten(exact: Outlook, found: Sequence[Outlook]) -> tuple[int, str] | None:
-    """The smallest size from which on some other index was faster at every larger one."""
-    times = exact.costs("ms")
+    """The smallest size from which on some other index was faster wherever both were measured."""
     rivals = [
         each
         for each in found
         if each.spec.name not in EXACT and each.note.machine == exact.note.machine
     ]
     best: tuple[int, str] | None = None
-    for count, value in reversed(times):
-        at = [(dict(each.costs("ms")).get(count), each.spec.title) for each in rivals]
-        faster = [(ms, title) for ms, title in at if ms is not None and ms < value]
-        if not faster:
+    for count, value in reversed(exact.costs("ms")):
+        at = [(ms, each.spec.title) for each in rivals if (ms := dict(each.costs("ms")).get(count))]
+        if at and min(at)[0] >= value:
             break
-        best = count, min(faster)[1]
+        best = (count, min(at)[1]) if at else best
     return best
 
 
@@ -204,6 +204,15 @@ def rows(found: Sequence[Outlook]) -> list[dict[str, Any]]:
         for each in found
         for count in (*(mark.count for mark in each.marks), *BEYOND)
     ]
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose settings are texts, for CSV."""
+    words = {
+        name: "&".join(f"{knob}={value}" for knob, value in row[name].items())
+        for name in ("knobs", "build")
+    }
+    return {**row, **words}
 
 
 def _row(each: Outlook, count: int) -> dict[str, Any]:

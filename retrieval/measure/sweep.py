@@ -22,6 +22,8 @@ from retrieval.runtime import threads
 from retrieval.types import Knob, Scores, Spec, Vectors
 
 Kind = Literal["text", "picture"]
+Speed = Literal["alone", "together"]
+"""One query after the other on one thread, or all in one call on every core."""
 STEPS = 7
 """Settings of one knob that are tried, its default besides."""
 SLICE = 16
@@ -191,16 +193,21 @@ def alone(
     return times, found
 
 
-def front(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats in recall and median latency, the fastest first."""
+def cost(point: Point, speed: Speed = "alone") -> float:
+    """Milliseconds of a query: the median of one alone, or its share of all together."""
+    return point.p50 if speed == "alone" else 1000 / point.together
+
+
+def front(points: Sequence[Point], speed: Speed = "alone") -> list[Point]:
+    """The points that no other beats in recall and cost, the fastest first."""
     best: list[Point] = []
-    for point in sorted(points, key=lambda each: (each.p50, -each.recall)):
+    for point in sorted(points, key=lambda each: (cost(each, speed), -each.recall)):
         if not best or point.recall > best[-1].recall:
             best.append(point)
     return best
 
 
-def cheapest(points: Sequence[Point], target: float) -> Point | None:
+def cheapest(points: Sequence[Point], target: float, speed: Speed = "alone") -> Point | None:
     """The fastest setting that reaches a recall; none where none does."""
     enough = [point for point in points if point.recall >= target]
-    return min(enough, key=lambda each: each.p50, default=None)
+    return min(enough, key=lambda each: cost(each, speed), default=None)

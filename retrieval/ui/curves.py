@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from retrieval.measure.rounds import Job
-from retrieval.measure.sweep import Point, front
+from retrieval.measure.sweep import Point, Speed, cost, front
 from retrieval.measure.sweeps import Sweep
 from retrieval.panel import Panel
 from retrieval.runtime.machine import machine
 from retrieval.types import Spec
 from retrieval.ui.figures import digits, escape, ms
+from retrieval.ui.licences import picture
 from retrieval.ui.marks import Mark
 from retrieval.ui.scatter import Dot, Series, scatter
 
@@ -61,7 +62,12 @@ class Curve:
 
 
 def drawn(
-    job: Job, curves: Sequence[Curve], target: float, width: int, problems: Sequence[str]
+    job: Job,
+    curves: Sequence[Curve],
+    target: float,
+    width: int,
+    problems: Sequence[str],
+    speed: Speed = "alone",
 ) -> str:
     """The plot over all that was measured, or what to do where nothing was."""
     known = [curve for curve in curves if curve.points]
@@ -72,8 +78,8 @@ def drawn(
             f"{escape(job.embedder.title)} over {escape(job.gallery.title)} yet. "
             f"Measure here takes a minute and keeps what it finds.</p></div>{told}"
         )
-    series = [_series(job, curve) for curve in known]
-    plot = scatter(series, _best(known, series), target, width)
+    series = [_series(job, curve, speed) for curve in known]
+    plot = scatter(series, _best(known, series, speed), target, width, speed)
     return f"{_legend(known)}{plot}{_where(job, known)}{told}"
 
 
@@ -83,11 +89,11 @@ def settings(point: Point) -> str:
     return said or "no settings"
 
 
-def _series(job: Job, curve: Curve) -> Series:
-    own = front(curve.points)
+def _series(job: Job, curve: Curve, speed: Speed) -> Series:
+    own = front(curve.points, speed)
     dots = tuple(
         Dot(
-            point.p50,
+            cost(point, speed),
             point.recall,
             _about(point, curve.usual(point)),
             str(curve.panel(job.embedder.name, point)),
@@ -107,7 +113,7 @@ def _about(point: Point, usual: bool) -> str:
     )
 
 
-def _best(curves: Sequence[Curve], series: Sequence[Series]) -> list[Dot]:
+def _best(curves: Sequence[Curve], series: Sequence[Series], speed: Speed) -> list[Dot]:
     """The front over what one machine has measured: this one, where it has anything."""
     here = any(curve.here for curve in curves)
     pairs = [
@@ -116,7 +122,7 @@ def _best(curves: Sequence[Curve], series: Sequence[Series]) -> list[Dot]:
         if curve.here or not here
         for point, dot in zip(curve.points, each.dots, strict=True)
     ]
-    best = front([point for point, _ in pairs])
+    best = front([point for point, _ in pairs], speed)
     dots = {id(point): dot for point, dot in pairs}
     return [dots[id(point)] for point in best]
 
@@ -150,7 +156,9 @@ def _where(job: Job, curves: Sequence[Curve]) -> str:
         f'<a class="plain" download href="tab/tradeoffs.{kind}?{escape(query)}">{kind.upper()}</a>'
         for kind in ("csv", "json")
     )
-    return f'<div class="where"><div>{lines}</div><p class="ways">{files}</p></div>'
+    title = f"Recall against latency: {job.embedder.title} over {job.gallery.title}"
+    ways = f'<p class="ways">{files}{picture(title, job)}</p>'
+    return f'<div class="where"><div>{lines}</div>{ways}</div>'
 
 
 def _words(place: str, here: bool, curves: Sequence[Curve]) -> str:

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from retrieval.measure.outlook import Outlook, flat, rows
 from retrieval.measure.rounds import Job, K
-from retrieval.types import Licence
+from retrieval.measure.scale import TARGET
+from retrieval.measure.scale import Job as ScaleJob
+from retrieval.measure.scale import K as SCALE_K
 from retrieval.ui.curves import Curve
+from retrieval.ui.licences import licence, weights
 
 FIGURES = ("recall", "p50", "p95", "p99", "alone", "together")
 HEAD = ("gallery", "embedder", "index", "queries", "k", "knobs", *FIGURES)
@@ -26,7 +30,7 @@ def as_json(job: Job, curves: Sequence[Curve]) -> dict[str, Any]:
         "queries": job.kind,
         "k": K,
         "units": {"p50": "ms", "p95": "ms", "p99": "ms", "alone": "1/s", "together": "1/s"},
-        "licences": {"gallery": licence(job.gallery.licence), "weights": _weights(job)},
+        "licences": {"gallery": licence(job.gallery.licence), "weights": weights(job)},
         "source": job.gallery.source,
         "sweeps": [
             {
@@ -53,7 +57,7 @@ def as_csv(job: Job, curves: Sequence[Curve]) -> str:
             continue
         sweep = curve.sweep
         tail = [sweep.nbytes, sweep.build_s, sweep.machine, sweep.at]
-        licences = [licence(job.gallery.licence), _weights(job)]
+        licences = [licence(job.gallery.licence), weights(job)]
         for point in curve.points:
             knobs = "&".join(f"{name}={value}" for name, value in point.knobs.items())
             head = [job.gallery.name, job.embedder.name, curve.spec.name, job.kind, K, knobs]
@@ -62,11 +66,29 @@ def as_csv(job: Job, curves: Sequence[Curve]) -> str:
     return out.getvalue()
 
 
-def licence(given: Licence) -> str:
-    """In words, such as ``GPL-2.0-or-later (on conditions), LINK``."""
-    use = {"yes": "", "no": " (no commercial use)", "conditions": " (on conditions)"}
-    return f"{given.id}{use[given.commercial]}, {given.link}"
+def scale_json(job: ScaleJob, found: Sequence[Outlook]) -> dict[str, Any]:
+    """Every size of every index, what was measured and what is told."""
+    return {
+        "gallery": job.gallery.name,
+        "gallery_revision": job.gallery.revision,
+        "embedder": job.embedder.name,
+        "k": SCALE_K,
+        "target": TARGET,
+        "units": {"ms": "ms", "bytes": "B", "seconds": "s"},
+        "drawn_over_real": dict(found[0].note.body["drawn"]) if found else {},
+        "licences": {"gallery": licence(job.gallery.licence), "weights": weights(job)},
+        "source": job.gallery.source,
+        "scale": rows(found),
+    }
 
 
-def _weights(job: Job) -> str:
-    return licence(job.embedder.licence) if job.embedder.licence else "none needed"
+def scale_csv(job: ScaleJob, found: Sequence[Outlook]) -> str:
+    """A line an index and size; ``measured`` tells what was from what a fit says."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    told = [flat(row) for row in rows(found)]
+    licences = [licence(job.gallery.licence), weights(job)]
+    writer.writerow(["gallery", "embedder", *(told[0] if told else ()), *TAIL[-2:]])
+    for row in told:
+        writer.writerow([job.gallery.name, job.embedder.name, *row.values(), *licences])
+    return out.getvalue()

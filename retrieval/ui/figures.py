@@ -30,8 +30,8 @@ def ms(value: float) -> str:
 def size(nbytes: int) -> str:
     """Bytes in the largest unit that leaves at least 1, such as ``1.2 MB``."""
     amount, unit = float(nbytes), "B"
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
             break
         amount /= 1000
     return f"{amount:.0f} B" if unit == "B" else f"{digits(amount)} {unit}"
@@ -47,3 +47,11 @@ def percent(share: float) -> str:
     if 0 < share < 0.01:
         return "&lt;1 %"
     return "&gt;99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", " %")
+
+
+def span(value: float) -> str:
+    """Seconds in the largest unit that leaves at least 1, such as ``2.8 h``."""
+    for unit, least in (("years", 31_557_600), ("days", 86_400), ("h", 3600), ("min", 60)):
+        if value >= least:
+            return f"{digits(value / least)} {unit}"
+    return f"{digits(value)} s" if value >= 0.995 else ms(1000 * value)

@@ -18,7 +18,16 @@ from retrieval.ui.querybar import head
 from retrieval.ui.results import skeleton
 
 HERE = Path(__file__).parent
-SCRIPTS = ("script.js", "picture.js", "crop.js", "duplicates.js", "choose.js", "tabs.js", "vote.js")
+SCRIPTS = (
+    "script.js",
+    "picture.js",
+    "crop.js",
+    "duplicates.js",
+    "choose.js",
+    "tabs.js",
+    "vote.js",
+    "png.js",
+)
 TOGETHER = 16
 """Queries that are taken up at once; their timed parts still run one at a time."""
 OPEN = "() => [{address: location.search, asked: 0}]"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
+from retrieval.measure.sweep import Speed
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import SIDE, SMALL, Mark
 
@@ -22,7 +23,7 @@ class Dot:
     """One setting of an index.
 
     Attributes:
-        x: milliseconds.
+        x: milliseconds of a query.
         y: recall, from 0 to 1.
         about: its knobs and figures, in words.
         panel: the panel that a click on it opens.
@@ -97,7 +98,20 @@ class Plane:
         return TOP + (1 - recall) / (1 - self.low) * (self.height - TOP - BOTTOM)
 
 
-def scatter(series: Sequence[Series], best: Sequence[Dot], target: float, width: int) -> str:
+AXES: dict[Speed, str] = {
+    "alone": "ms, one query on one thread (p50, log)",
+    "together": "ms a query, all in one call on every core (log)",
+}
+"""What stands under the plot, and in its description."""
+
+
+def scatter(
+    series: Sequence[Series],
+    best: Sequence[Dot],
+    target: float,
+    width: int,
+    speed: Speed = "alone",
+) -> str:
     """The plot.
 
     Args:
@@ -105,6 +119,7 @@ def scatter(series: Sequence[Series], best: Sequence[Dot], target: float, width:
         best: the Pareto front over all of them, the fastest first.
         target: the recall that is wanted, drawn as a line.
         width: pixels that there are.
+        speed: of what the milliseconds are.
     """
     dots = [dot for each in series for dot in each.dots]
     if not dots:
@@ -119,7 +134,8 @@ def scatter(series: Sequence[Series], best: Sequence[Dot], target: float, width:
         f'<desc id="scatter-desc">{len(dots)} settings of {len(series)} indexes: recall@10 '
         "upwards, median milliseconds of one query to the right, on a logarithmic scale. "
         "Up and left is better. The table below has the same figures.</desc>"
-        f"{_grid(plane)}{_target(target, plane)}{lines}{_front(best, plane)}{drawn}</svg>"
+        f"{_grid(plane, AXES[speed])}{_target(target, plane)}{lines}{_front(best, plane)}"
+        f"{drawn}</svg>"
     )
 
 
@@ -137,7 +153,7 @@ def ticks(left: float, right: float, most: int) -> list[float]:
     return found
 
 
-def _grid(plane: Plane) -> str:
+def _grid(plane: Plane, axis: str) -> str:
     bottom, right = plane.height - BOTTOM, plane.width - RIGHT
     down = "".join(
         f'<path d="M{plane.x(ms):.1f} {TOP}V{bottom}"/>'
@@ -156,7 +172,7 @@ def _grid(plane: Plane) -> str:
     return (
         f'<g class="axes" aria-hidden="true">{down}{across}'
         f'<text x="{middle:.0f}" y="{plane.height - 6}" text-anchor="middle">'
-        "ms, one query on one thread (p50, log)</text>"
+        f"{axis}</text>"
         f'<text x="4" y="12">recall@10</text></g>'
     )
 

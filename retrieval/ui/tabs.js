@@ -2,9 +2,9 @@
 // --- the tabs beside the search: drawn by the server when they are opened ------------------------
 const TABS = ["search", "tradeoffs", "quality", "duplicates", "choose"];
 const START = new URLSearchParams(location.search);
-// run: what aborts the measuring that goes on, by tab; asked: number of the latest drawing;
+// run: what aborts the measuring that goes on, and asked: number of the latest drawing, by tab;
 // told: the setting whose figures are shown
-const views = { tab: "search", embedder: "", queries: "", language: "", target: 0.95, run: {}, asked: 0, told: null };
+const views = { tab: "search", embedder: "", queries: "", language: "", speed: "", target: 0.95, run: {}, asked: {}, told: null };
 
 /** What the address holds of the tabs. */
 function view() {
@@ -12,7 +12,7 @@ function view() {
   if (views.tab === "search") return use;
   if (views.tab === "choose") return [...use, ["tab", "choose"], ...Object.entries(need)];
   if (views.tab === "duplicates") return [...use, ["tab", views.tab], ...twinsAddress()];
-  const choice = { tradeoffs: ["embedder", "queries", "target"], quality: ["language"] }[views.tab] ?? [];
+  const choice = { tradeoffs: ["embedder", "queries", "speed", "target"], quality: ["language"] }[views.tab] ?? [];
   return [...use, ["tab", views.tab], ...choice.filter((name) => views[name]).map((name) => [name, views[name]])];
 }
 
@@ -29,11 +29,14 @@ function open(tab, focus) {
     each.tabIndex = chosen ? 0 : -1;
     if (chosen && focus) each.focus();
   });
-  all(".view", element).forEach((each) => (each.hidden = each.id !== tab));
+  all(".view", element).forEach((each) => (each.hidden = (each.dataset.with ?? each.id) !== tab));
   light(null);
   if (find(".over")) remember(address());
-  if (tab !== "search") draw(tab);
+  if (tab !== "search") whole(tab);
 }
+
+/** Draw a tab and the sections under it, each on its own. */
+const whole = (tab, only) => [tab, ...all(`[data-with=${tab}]`, element).map((each) => each.id)].forEach((each) => draw(each, only));
 
 /** What a tab is asked with. */
 function request(tab) {
@@ -43,8 +46,13 @@ function request(tab) {
   if (tab === "quality") return { ...shared, panels: state.panels.slice(0, 4), language: views.language };
   const embedder = views.embedder || decodeURIComponent(state.panels[0]?.split("@")[0] ?? "");
   const width = Math.round(find(`#${tab}`, element).clientWidth);
-  return { ...shared, embedder, queries: views.queries, target: views.target, width };
+  if (tab === "scale") return { ...shared, embedder, width, ...given(tab, "ms") };
+  return { ...shared, embedder, queries: views.queries, speed: views.speed, target: views.target, width };
 }
+
+/** Numbers that were typed into a tab, where they are some. */
+const given = (tab, ...names) =>
+  Object.fromEntries(names.map((name) => [name, find(`#${tab} [data-${name}]`, element)?.valueAsNumber]).filter(([, value]) => Number.isFinite(value)));
 
 const post = (path, body, signal) =>
   fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });
@@ -81,12 +89,12 @@ function busy(tab) {
 }
 
 async function draw(tab, only) {
-  const number = ++views.asked;
+  const number = (views.asked[tab] = (views.asked[tab] ?? 0) + 1);
   try {
     const pieces = await (await post(`tab/${tab}`, request(tab))).json();
-    if (number !== views.asked) return;
+    if (number !== views.asked[tab]) return;
     if (pieces.problem && tab === "choose" && !only && unanswered()) return void draw(tab).then(() => put(tab, pieces));
-    if (pieces.problem) return put(tab, { ...(only === "answer" ? {} : { head: "" }), plot: "", table: "", more: "", fits: "", problem: pieces.problem });
+    if (pieces.problem) return put(tab, { ...(only === "answer" ? {} : { head: "" }), plot: "", table: "", more: "", fits: "", both: "", problem: pieces.problem });
     find(`#${tab} .slide`, element)?.removeAttribute("hidden");
     if (only) (only === "answer" ? ["head"] : ["head", "more"]).forEach((name) => delete pieces[name]);
     if (only !== true && !views.run[tab]) pieces.say = "";
@@ -110,8 +118,7 @@ function chosen(tab) {
 async function measure(tab) {
   halt(tab);
   const run = (views.run[tab] = new AbortController());
-  const seconds = find(`#${tab} [data-seconds]`, element)?.valueAsNumber;
-  const body = { ...request(tab), ...(Number.isFinite(seconds) ? { seconds } : {}) };
+  const body = { ...request(tab), ...given(tab, "seconds", "memory") };
   put(tab, { say: "Preparing" });
   try {
     const answer = await post(`tab/${tab}/measure`, body, run.signal);
@@ -183,6 +190,11 @@ function commercial() {
 Object.assign(clicks, {
   "[data-tab]": (it) => open(it.dataset.tab),
   "[data-measure]": (it) => measure(it.closest(".view").id),
+  "[data-also]": async (it) => {
+    views.queries = it.dataset.also;
+    await draw("tradeoffs");
+    measure("tradeoffs");
+  },
   "[data-halt]": (it) => halt(it.closest(".view").id),
   "[data-apply]": (it) => {
     // where nothing hovers, the first touch shows the figures and the second opens the panel
@@ -196,13 +208,15 @@ Object.assign(clicks, {
   "[data-receipt]": receipt,
 });
 on(document, "change", ({ target }) => {
+  if (target.matches("#scale [data-ms]")) return void (target.checkValidity() && draw("scale", true));
+  if (target.matches(".view [name=speed]")) return (views.speed = target.value), void draw("tradeoffs", "speed");
   if (target.matches("select[data-embedder]")) views.embedder = target.value;
   else if (target.matches(".view [name=queries]")) views.queries = target.value;
   else if (target.matches("[data-language]")) views.language = target.value;
   else return;
   const { id } = target.closest(".view");
-  halt(id);
-  draw(id);
+  [id, ...(target.matches("select[data-embedder]") ? ["scale"] : [])].forEach(halt);
+  whole(id);
 });
 on(find("[data-target]", element), "input", ({ target }) => {
   views.target = label(target);
@@ -212,7 +226,7 @@ on(paid, "change", () => (commercial(), find(".over") && remember(address())));
 on(gallery, "change", () => {
   Object.keys(views.run).forEach(halt);
   views.language = ""; // another gallery's captions may be in others
-  if (views.tab !== "search") draw(views.tab);
+  if (views.tab !== "search") whole(views.tab);
 });
 on(document, "keydown", (event) => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -246,11 +260,12 @@ function tell(dot) {
   Object.assign(peek.style, { left: `${left}px`, top: `${top}px` });
 }
 on(document, "mouseover focusin", (event) => tell(event.target.closest?.(".dot") ?? null));
-on(matchMedia("(max-width: 760px)"), "change", () => views.tab === "tradeoffs" && draw("tradeoffs", true));
+on(matchMedia("(max-width: 760px)"), "change", () => views.tab === "tradeoffs" && whole("tradeoffs", true));
 
 // --- the address that was opened -----------------------------------------------------------------
 views.embedder = START.get("embedder") ?? "";
 views.queries = START.get("queries") ?? "";
+views.speed = START.get("speed") ?? "";
 views.language = START.get("language") ?? "";
 const wantedRecall = Number(START.get("target"));
 if (wantedRecall >= 0.5 && wantedRecall <= 1) views.target = wantedRecall;

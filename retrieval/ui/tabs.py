@@ -19,6 +19,7 @@ from retrieval.ui.choose import ChooseTab
 from retrieval.ui.duplicates import Duplicates
 from retrieval.ui.export import as_csv, as_json
 from retrieval.ui.quality import QualityTab
+from retrieval.ui.scaled import ScaleTab
 from retrieval.ui.tradeoffs import Tradeoffs
 from retrieval.ui.vote import BlindVote
 
@@ -36,7 +37,7 @@ def tabs(answers: Answers) -> list[Route]:
     """Routes of the tabs and of receipts; each answers in JSON, also where it refuses."""
     tradeoffs, quality = Tradeoffs(answers), QualityTab(answers)
     duplicates = Duplicates(answers)
-    choose = ChooseTab(answers)
+    choose, scale = ChooseTab(answers), ScaleTab(answers)
 
     async def receipt(request: Request) -> Response:
         return await _answer(lambda: answers.kept.receipt(request.path_params["name"]))
@@ -47,8 +48,11 @@ def tabs(answers: Answers) -> list[Route]:
     async def figures(request: Request) -> Response:
         return await run_in_threadpool(_figures, tradeoffs, request)
 
+    async def sizes(request: Request) -> Response:
+        return await run_in_threadpool(_file, scale.figures, request)
+
     async def pairs(request: Request) -> Response:
-        return await run_in_threadpool(_pairs, duplicates, request)
+        return await run_in_threadpool(_file, duplicates.figures, request)
 
     return [
         Route("/receipt/{name}", receipt),
@@ -56,6 +60,9 @@ def tabs(answers: Answers) -> list[Route]:
         Route("/tab/tradeoffs.{kind}", figures),
         Route("/tab/tradeoffs", _drawn(tradeoffs.draw), methods=["POST"]),
         Route("/tab/tradeoffs/measure", _measured(tradeoffs.measure), methods=["POST"]),
+        Route("/tab/scale.{kind}", sizes),
+        Route("/tab/scale", _drawn(scale.draw), methods=["POST"]),
+        Route("/tab/scale/measure", _measured(scale.measure), methods=["POST"]),
         Route("/tab/choose", _drawn(choose.draw), methods=["POST"]),
         Route("/tab/choose/measure", _measured(choose.measure), methods=["POST"]),
         Route("/tab/choose/receipt/{name}", note),
@@ -183,10 +190,14 @@ def _figures(tradeoffs: Tradeoffs, request: Request) -> Response:
     return Response(text, media_type="application/json", headers=headers)
 
 
-def _pairs(duplicates: Duplicates, request: Request) -> Response:
+Figures = Callable[[dict[str, str], str], tuple[str, str]]
+
+
+def _file(figures: Figures, request: Request) -> Response:
+    """What a tab gives to take away, by its text and its name."""
     kind = request.path_params["kind"]
     try:
-        text, name = duplicates.figures(dict(request.query_params), kind)
+        text, name = figures(dict(request.query_params), kind)
     except LabError as error:
         return _refused(error)
     headers = {**NEVER, "Content-Disposition": f'attachment; filename="{_plain(name)}"'}

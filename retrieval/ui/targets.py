@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from retrieval.measure.rounds import Job
-from retrieval.measure.sweep import Point, cheapest
+from retrieval.measure.sweep import Point, Speed, cheapest, cost
 from retrieval.ui.curves import Curve, settings
 from retrieval.ui.figures import digits, escape, ms, seconds, size
 
@@ -22,14 +22,19 @@ COLUMNS = (
 )
 
 
-def table(job: Job, curves: Sequence[Curve], target: float) -> str:
+def table(job: Job, curves: Sequence[Curve], target: float, speed: Speed = "alone") -> str:
     """The cheapest settings, the fastest first, then those that none reaches."""
-    known = [(curve, cheapest(curve.points, target)) for curve in curves if curve.points]
+    known = [(curve, cheapest(curve.points, target, speed)) for curve in curves if curve.points]
     if not known:
         return ""
-    reached = sorted(((curve, best) for curve, best in known if best), key=lambda each: each[1].p50)
+    reached = sorted(
+        ((curve, best) for curve, best in known if best), key=lambda each: cost(each[1], speed)
+    )
     short = [curve for curve, best in known if best is None]
-    rows = [_reached(job, curve, best, at == 0) for at, (curve, best) in enumerate(reached)]
+    rows = [
+        _reached(job, curve, best, speed if at == 0 else None)
+        for at, (curve, best) in enumerate(reached)
+    ]
     rows += [_short(curve, target) for curve in short]
     return (
         f'<table class="figures"><caption>Cheapest setting of each index that reaches '
@@ -60,7 +65,7 @@ def _header(columns: Sequence[str]) -> str:
     return f"<thead><tr>{cells}</tr></thead>"
 
 
-def _reached(job: Job, curve: Curve, best: Point, fastest: bool) -> str:
+def _reached(job: Job, curve: Curve, best: Point, fastest: Speed | None) -> str:
     panel = escape(str(curve.panel(job.embedder.name, best)))
     away = "" if curve.here else ' <span class="tag">another machine</span>'
     memory = size(curve.sweep.nbytes) if curve.sweep else "–"
@@ -72,13 +77,14 @@ def _reached(job: Job, curve: Curve, best: Point, fastest: bool) -> str:
     )
 
 
-def _cells(point: Point, bold: bool = False) -> str:
+def _cells(point: Point, bold: Speed | None = None) -> str:
+    together = f"{digits(point.together)}/s"
     cells = (
         ("recall@10", f"{point.recall:.3f}"),
-        ("p50", f"<b>{ms(point.p50)}</b>" if bold else ms(point.p50)),
+        ("p50", f"<b>{ms(point.p50)}</b>" if bold == "alone" else ms(point.p50)),
         ("p95", ms(point.p95)),
         ("alone", f"{digits(point.alone)}/s"),
-        ("together", f"{digits(point.together)}/s"),
+        ("together", f"<b>{together}</b>" if bold == "together" else together),
     )
     return "".join(_cell(*each) for each in cells)
 

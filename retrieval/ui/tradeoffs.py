@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from retrieval.errors import Damaged
 from retrieval.galleries.base import Gallery
+from retrieval.measure.paired import KINDS, pairs
 from retrieval.measure.rounds import Job, Step, rounds, sweeps
-from retrieval.measure.sweep import Kind, grid
+from retrieval.measure.sweep import Kind, Speed, grid
 from retrieval.measure.sweeps import Sweep
 from retrieval.types import Spec
-from retrieval.ui import fields
+from retrieval.ui import beside, fields
 from retrieval.ui.answers import Answers
 from retrieval.ui.arrivals import batches
 from retrieval.ui.curves import Curve, drawn
@@ -38,12 +39,14 @@ class Choice:
         job: gallery, embedder, indexes and kind of queries.
         target: the recall that is wanted.
         width: pixels that the plot may take.
+        speed: of one query alone, or of all together.
         note: what was changed to make it possible.
     """
 
     job: Job
     target: float
     width: int
+    speed: Speed
     note: str
 
 
@@ -79,6 +82,7 @@ class Tradeoffs:
             Job(gallery, self.lab.spec(embedder.name), ready, kind),
             fields.number(asked, "target", 0, 1, TARGET),
             int(fields.number(asked, "width", 1, 1e6, WIDE)),
+            "together" if fields.text(asked, "speed") == "together" else "alone",
             note,
         )
 
@@ -94,6 +98,7 @@ class Tradeoffs:
             "head": self._head(choice),
             **pieces(choice, curves, problems),
             "more": every(curves),
+            "both": self._both(choice),
         }
 
     def curves(self, choice: Choice) -> tuple[list[Curve], list[str]]:
@@ -138,6 +143,31 @@ class Tradeoffs:
         stored, _ = self.curves(choice)
         said = ended(count, missing(stored), seconds)
         yield {"say": said, **pieces(choice, stored, problems), "more": every(stored)}
+        yield {"both": self._both(choice)}
+
+    def _both(self, choice: Choice) -> str:
+        """Captions beside pictures, from what is stored; nothing where one cannot be asked."""
+        job = choice.job
+        if not all(_reads(job).values()):
+            return ""
+        found = {kind: self._stored(replace(job, kind=kind)) for kind in KINDS}
+        titles = {spec.name: spec.title for spec in job.indexes}
+        rows = [
+            beside.Row.of(pair, titles[pair.index], choice.target)
+            for pair in pairs([*found["picture"], *found["text"]])
+        ]
+        if rows:
+            return beside.drawn(job, rows, choice.target, choice.width)
+        other: Kind = "picture" if job.kind == "text" else "text"
+        return beside.missing(job, other) if found[job.kind] else ""
+
+    def _stored(self, job: Job) -> list[Sweep]:
+        """What can be read; what is damaged is told with the plot."""
+        store, found = sweeps(self.lab), []
+        for spec in job.indexes:
+            with suppress(Damaged):
+                found.append(store.find(job.key(spec)))
+        return [each for each in found if each]
 
     def _steps(self, choice: Choice, seconds: float) -> Iterator[Step]:
         with turn(), closing(rounds(self.lab, choice.job, seconds)) as steps:
@@ -145,15 +175,16 @@ class Tradeoffs:
 
     def _head(self, choice: Choice) -> str:
         job = choice.job
-        reads = {
-            "text": job.embedder.reads_text and _captioned(job.gallery),
-            "picture": job.embedder.reads_images,
-        }
         kinds = "".join(
             f'<label><input type="radio" name="queries" value="{kind}"'
             f"{' checked' if kind == job.kind else ''}{'' if can else ' disabled'}>"
             f"{'Captions' if kind == 'text' else 'Pictures'}</label>"
-            for kind, can in reads.items()
+            for kind, can in _reads(job).items()
+        )
+        speeds = "".join(
+            f'<label><input type="radio" name="speed" value="{speed}"'
+            f"{' checked' if speed == choice.speed else ''}>{words}</label>"
+            for speed, words in (("alone", "One query"), ("together", "All together"))
         )
         most = int(SLICE if self.lab.public else LONGEST)
         usual = int(SLICE if self.lab.public else SECONDS)
@@ -161,6 +192,7 @@ class Tradeoffs:
             f'<label class="pick"><span>Embedder</span><select class="field" data-embedder>'
             f"{self.menu.embedder_options(job.embedder.name)}</select></label>"
             f'<fieldset class="kinds"><legend>Asked with</legend>{kinds}</fieldset>'
+            f'<fieldset class="kinds"><legend>Speed of</legend>{speeds}</fieldset>'
             '<label class="pick"><span>Seconds</span><input class="field" type="number" '
             f'data-seconds min="1" max="{most}" value="{usual}"></label>'
             '<button type="button" class="primary" data-measure>Measure here</button>'
@@ -190,8 +222,8 @@ def ended(count: int, left: int, seconds: float) -> str:
 def pieces(choice: Choice, curves: list[Curve], problems: list[str]) -> Pieces:
     """The plot and the table under it."""
     return {
-        "plot": drawn(choice.job, curves, choice.target, choice.width, problems),
-        "table": table(choice.job, curves, choice.target),
+        "plot": drawn(choice.job, curves, choice.target, choice.width, problems, choice.speed),
+        "table": table(choice.job, curves, choice.target, choice.speed),
     }
 
 
@@ -206,6 +238,14 @@ def _kind(gallery: Gallery, embedder: Spec, wanted: str) -> tuple[Kind, str]:
         return "text", ""
     why = f"{gallery.title} has no captions" if embedder.reads_text else "it reads pictures only"
     return "picture", f"{embedder.title} is asked with pictures: {why}."
+
+
+def _reads(job: Job) -> dict[Kind, bool]:
+    """What can be asked with."""
+    return {
+        "text": job.embedder.reads_text and _captioned(job.gallery),
+        "picture": job.embedder.reads_images,
+    }
 
 
 @lru_cache(maxsize=32)
