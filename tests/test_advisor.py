@@ -24,6 +24,7 @@ from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.types import Licence, Spec, State
+from tests.bare import unmeasured
 
 GB = 1e9
 
@@ -39,7 +40,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         return State("download", "downloads 605 MB") if away else State("ready")
 
     monkeypatch.setattr(candidates, "state", state)
-    return Lab(cache=tmp_path)
+    return unmeasured(tmp_path)
 
 
 def advised(lab: Lab, **answers: Any) -> Advice:

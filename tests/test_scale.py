@@ -20,6 +20,7 @@ from retrieval.measure.notes import FILE, Notes
 from retrieval.measure.scale import Job, Left, Mark, cheapest, known, lists, marks, measure, stack
 from retrieval.types import Metric
 from retrieval.ui import reach
+from tests.bare import unmeasured
 from tests.vectors import built
 from tests.vectors import drawn as clusters
 
@@ -38,7 +39,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr(scale, "SIZES", SMALL)
     monkeypatch.setattr(drawn, "NEARS", (8,))
     monkeypatch.setattr(drawn, "STEPS", (0.8,))
-    return Lab(cache=tmp_path)
+    return unmeasured(tmp_path)
 
 
 def job(lab: Lab, embedder: str = "conse-lite2", names: tuple[str, ...] = FEW) -> Job:
@@ -211,7 +212,7 @@ def test_bits_and_other_peoples_pictures_are_refused(
 ) -> None:
     with pytest.raises(Unsupported, match="makes bits"):
         next(measure(here, job(here, "phash"), 10))
-    public = Lab(cache=tmp_path, public=True)
+    public = unmeasured(tmp_path, public=True)
     asked, entry = job(public), public.catalog.entry("food101")
     monkeypatch.setattr(public.catalog, "entry", lambda name: entry)
     with pytest.raises(Refused, match="shipped galleries only"):

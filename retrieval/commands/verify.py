@@ -14,6 +14,7 @@ from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.gallery import embed
 from retrieval.errors import Damaged, LabError
 from retrieval.lab import Lab
+from retrieval.measure import scale
 from retrieval.measure.rounds import sweeps
 from retrieval.store import Store, read_vectors, vectors_key
 from retrieval.types import Metric, Spec
@@ -38,7 +39,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         Damaged: naming each thing that is missing or not what it should be.
     """
-    folders = [*lab.store.folders(), *sweeps(lab).folders()]
+    folders = [*lab.store.folders(), *sweeps(lab).folders(), *scale.notes(lab).folders()]
     problems = [_problem(lab, folder, options.quick) for folder in folders]
     wrong = [each for each in (*problems, *_lacking(lab), *_galleries(lab)) if each]
     if wrong:

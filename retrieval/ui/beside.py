@@ -161,7 +161,8 @@ def _axes(recall: Scale, time: Scale, height: int, target: float) -> str:
     marks = [(recall.x(level), f"{level:.2f}") for level in levels]
     room = int(time.right - time.left)
     marks += [
-        (time.x(log10(value)), f"{value:g}") for value in ticks(time.low, time.high, max(2, room // 40))
+        (time.x(log10(value)), f"{value:g}")
+        for value in ticks(time.low, time.high, max(2, room // 40))
     ]
     lines = "".join(f"M{x:.1f} {TOP}V{bottom}" for x, _ in marks)
     words = "".join(

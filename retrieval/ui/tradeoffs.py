@@ -142,8 +142,8 @@ class Tradeoffs:
                 yield {"say": said, **drawn}
         stored, _ = self.curves(choice)
         said = ended(count, missing(stored), seconds)
-        yield {"say": said, **pieces(choice, stored, problems), "more": every(stored)}
-        yield {"both": self._both(choice)}
+        drawn = pieces(choice, stored, problems)
+        yield {"say": said, **drawn, "more": every(stored), "both": self._both(choice)}
 
     def _both(self, choice: Choice) -> str:
         """Captions beside pictures, from what is stored; nothing where one cannot be asked."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from retrieval.lab import Lab
 from retrieval.ui import launch
+from tests.bare import unmeasured
 from tests.page.conftest import SHOTS
 from tests.page.test_tabs import opened, said, tab
 from tests.page.test_tabs_http import few
@@ -21,7 +21,7 @@ WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWi
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    page = launch.start(few(Lab(cache=tmp_path_factory.mktemp("cache"))), "127.0.0.1", quiet=True)
+    page = launch.start(few(unmeasured(tmp_path_factory.mktemp("cache"))), "127.0.0.1", quiet=True)
     yield str(page.local_url)
     page.close()
 

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from retrieval.lab import Lab
 from retrieval.measure import drawn, scale
 from retrieval.ui import launch, turn
+from tests.bare import unmeasured
 from tests.page.test_tabs_http import few, refusal, sent
 from tests.served import QUIET, Served, sentence
 
@@ -28,7 +28,7 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setattr(scale, "SIZES", (200, 500, 785))
         patch.setattr(drawn, "NEARS", (8,))
         patch.setattr(drawn, "STEPS", (0.8,))
-        lab = Lab(cache=tmp_path_factory.mktemp("cache"), public=True)
+        lab = unmeasured(tmp_path_factory.mktemp("cache"), public=True)
         page = launch.start(few(lab), "127.0.0.1", quiet=True)
         try:
             with httpx.Client(base_url=str(page.local_url), timeout=60) as client:

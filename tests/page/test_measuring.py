@@ -25,6 +25,7 @@ from retrieval.ui.kept import MOST, Kept
 from retrieval.ui.ratings import Rating
 from retrieval.ui.splits import splits
 from retrieval.ui.tables import rated
+from tests.bare import unmeasured
 from tests.fake_lab import FakeGallery, FakeLab, menu
 from tests.page.test_plots import FEW, SPECS, curves, job, point, stored
 
@@ -32,7 +33,7 @@ from tests.page.test_plots import FEW, SPECS, curves, job, point, stored
 
 
 def test_rounds_begin_with_every_default_and_end_where_they_are_left(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     steps = rounds(lab, job(lab), 60)
     first = [next(steps) for _ in SPECS]
     assert [each.index for each in first] == list(FEW)
@@ -45,7 +46,7 @@ def test_rounds_begin_with_every_default_and_end_where_they_are_left(tmp_path: P
 
 
 def test_the_next_rounds_begin_with_what_is_missing(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     steps = rounds(lab, job(lab), 60)
     done = [next(steps) for _ in range(4)]
     steps.close()
@@ -59,7 +60,7 @@ def test_the_next_rounds_begin_with_what_is_missing(tmp_path: Path) -> None:
 def test_an_index_that_fails_costs_its_own_points_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     real = lab.index
 
     def broken(gallery: object, panel: Panel, *more: object) -> object:
@@ -74,13 +75,13 @@ def test_an_index_that_fails_costs_its_own_points_alone(
 
 
 def test_no_seconds_are_no_points(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     assert list(rounds(lab, job(lab), 0)) == []
     assert all(curve.sweep is None for curve in curves(lab))
 
 
 def test_what_was_measured_before_stays_beside_the_new(tmp_path: Path) -> None:
-    _, old = stored(Lab(cache=tmp_path))
+    _, old = stored(unmeasured(tmp_path))
     again = point(0.81, 0.02, efSearch=16)
     new = replace(old, points=(again,), at="2026-11-23T10:00:00+00:00")
     assert [each.knobs["efSearch"] for each in merged(old, new).points] == [64, 16]
@@ -192,7 +193,7 @@ def test_the_latest_results_are_kept() -> None:
 def test_a_cache_that_cannot_be_written_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
 
     def full(self: object, sweep: Sweep) -> None:
         raise OSError(28, "No space left on device")

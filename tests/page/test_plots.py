@@ -22,6 +22,7 @@ from retrieval.ui.export import as_csv, as_json
 from retrieval.ui.marks import COLOURS, SHAPES, Mark
 from retrieval.ui.scatter import Dot, Plane, Series, scatter, ticks
 from retrieval.ui.targets import every, table
+from tests.bare import unmeasured
 
 FEW = ("exact", "faiss-hnsw", "faiss-ivf")
 SPECS = [INDEXES.spec(name) for name in FEW]
@@ -120,7 +121,7 @@ def test_a_plot_is_sound_and_escapes() -> None:
 
 
 def test_what_is_stored_is_drawn_with_its_machine(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     stored(lab)
     html = drawn(job(lab), curves(lab), 0.95, 800, ["it <b>broke"])
     assert f"Measured on {machine()}, 2026-11-22, with 200 pictures of the gallery." in html
@@ -132,7 +133,7 @@ def test_what_is_stored_is_drawn_with_its_machine(tmp_path: Path) -> None:
 
 
 def test_another_machines_figures_are_marked(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     stored(lab, "Abacus <1>, 1 core")
     html = drawn(job(lab), curves(lab), 0.95, 800, [])
     assert "Another machine's</b> (hollow marks): Measured on Abacus &lt;1&gt;, 1 core" in html
@@ -143,7 +144,7 @@ def test_another_machines_figures_are_marked(tmp_path: Path) -> None:
 
 
 def test_the_front_is_of_one_machine(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     _, hnsw = stored(lab)
     sweeps(lab).save(replace(hnsw, machine="Abacus, 1 core"))
     html = drawn(job(lab), curves(lab), 0.95, 800, [])
@@ -152,13 +153,13 @@ def test_the_front_is_of_one_machine(tmp_path: Path) -> None:
 
 
 def test_nothing_measured_says_what_to_do(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     assert "Nothing was measured of ConSE-Lite2 over" in drawn(job(lab), curves(lab), 0.9, 800, [])
     assert table(job(lab), curves(lab), 0.9) == every(curves(lab)) == ""
 
 
 def test_the_table_names_what_reaches_the_target(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     stored(lab)
     html = table(job(lab), curves(lab), 0.95)
     assert html.index("FAISS HNSW") < html.index("Exact (NumPy)")
@@ -170,7 +171,7 @@ def test_the_table_names_what_reaches_the_target(tmp_path: Path) -> None:
 
 
 def test_figures_to_take_away_carry_their_licences(tmp_path: Path) -> None:
-    lab = Lab(cache=tmp_path)
+    lab = unmeasured(tmp_path)
     stored(lab)
     lines = list(csv.DictReader(io.StringIO(as_csv(job(lab), curves(lab)))))
     assert [each["knobs"] for each in lines] == ["", "efSearch=16", "efSearch=64"]

@@ -16,6 +16,7 @@ from retrieval.lab import Lab
 from retrieval.measure.rounds import Job, rounds, sweeps
 from retrieval.ui import launch
 from retrieval.ui.turn import turn
+from tests.bare import unmeasured
 from tests.page.conftest import SHOTS
 from tests.page.test_tabs_http import few
 
@@ -28,7 +29,7 @@ TRADEOFFS = ROW + "&tab=tradeoffs&embedder=efficientnet-lite2&queries=picture"
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """With two sweeps: one of here, and one that says it is of another machine."""
-    made = Lab(cache=tmp_path_factory.mktemp("cache"))
+    made = unmeasured(tmp_path_factory.mktemp("cache"))
     for name in ("efficientnet-lite2", "efficientnet-lite0"):
         measured(made, name)
     store = sweeps(made)
@@ -92,7 +93,7 @@ def test_a_tab_is_asked_for_when_it_is_opened(tab: Page, url: str) -> None:
     expect(tab.locator("#tradeoffs .dot").first).to_be_visible()
     expect(tab.locator("#ask")).to_be_hidden()
     expect(tab.locator(".panel").first).to_be_hidden()
-    assert [each for each in asked if "/tab/" in each] == ["/tab/tradeoffs"]
+    assert [each for each in asked if "/tab/" in each] == ["/tab/tradeoffs", "/tab/scale"]
     assert said(tab)["tab"] == ["tradeoffs"]
     tab.locator("#tab-search").click()
     expect(tab.locator(".panel").first).to_be_visible()
@@ -341,7 +342,7 @@ def test_a_blind_vote_in_the_page(tab: Page, url: str) -> None:
 
 
 def test_a_visitors_votes_stay_in_the_browser(tab: Page, tmp_path: Path) -> None:
-    strange = Lab(cache=tmp_path, public=True)
+    strange = unmeasured(tmp_path, public=True)
     page = launch.start(few(strange), "127.0.0.1", quiet=True)
     try:
         opened(tab, str(page.local_url) + TWO)

@@ -19,6 +19,7 @@ from retrieval.measure.receipts import differences, read, replay
 from retrieval.ui import launch, turn
 from retrieval.ui.answers import Answers
 from retrieval.ui.menu import Menu
+from tests.bare import unmeasured
 from tests.served import QUIET, Served, sentence
 
 pytestmark = [pytest.mark.server, QUIET]
@@ -46,7 +47,7 @@ def few(lab: Lab) -> Answers:
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    lab = Lab(cache=tmp_path_factory.mktemp("cache"), public=True)
+    lab = unmeasured(tmp_path_factory.mktemp("cache"), public=True)
     page = launch.start(few(lab), "127.0.0.1", quiet=True)
     try:
         with httpx.Client(base_url=str(page.local_url), timeout=60) as client:
