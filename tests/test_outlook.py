@@ -75,12 +75,13 @@ def test_a_graph_and_lists_are_told_by_all_their_forms() -> None:
     assert lists.at(1e9)[2] > graph.at(1e9)[2]  # lists may come to read all
 
 
-def test_forms_that_are_given_are_all_kept() -> None:
-    values = [1e-4 * count for count in SIZES]
-    kept = grown(SIZES, values, ("n", "log n"))
-    fitting = grown(SIZES, values)
-    assert kept and {line.form for line in kept.lines} == {"n", "log n"}
-    assert fitting and [line.form for line in fitting.lines] == ["n"]
+def test_forms_that_are_given_are_kept_unless_they_are_far_off() -> None:
+    values = [0.05, 0.06, 0.07, 0.08]
+    kept, fitting = grown(SIZES, values, ("log n", "root n", "n")), grown(SIZES, values)
+    assert kept and {line.form for line in kept.lines} == {"log n", "root n", "n"}
+    assert fitting and [line.form for line in fitting.lines] == ["log n"]
+    exhaustive = grown(SIZES, [1e-4 * count for count in SIZES], ("n", "log n"))
+    assert exhaustive and [line.form for line in exhaustive.lines] == ["n"]
 
 
 def test_where_the_recall_is_lost_no_time_is_told() -> None:

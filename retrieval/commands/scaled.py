@@ -15,7 +15,7 @@ from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure import outlook, scale
-from retrieval.measure.outlook import BEYOND, SHOWN, many
+from retrieval.measure.outlook import BEYOND, SHOWN, VAGUE, many
 from retrieval.measure.scale import TARGET, Left
 from retrieval.runtime.machine import machine, memory
 
@@ -109,6 +109,8 @@ def show(answer: dict[str, Any]) -> str:
 def _cell(row: dict[str, Any] | None) -> str:
     if row is None or row["ms"] is None:
         return ""
+    if not row["measured"] and row["ms_high"] > VAGUE * row["ms_low"]:
+        return "too uncertain"
     if not row["measured"]:
         return f"~{row['ms']:.2g} [{row['ms_low']:.2g}, {row['ms_high']:.2g}]"
     short = "" if row["recall"] >= TARGET else f" (recall {row['recall']:.2f})"

@@ -4,8 +4,8 @@ A figure is a constant and a multiple of one of ``FORMS``: exhaustive search gro
 with its root where their number is chosen well, graphs with its logarithm (Malkov and Yashunin
 2016). The form is the one that leaves the smallest relative errors, by least squares; beyond what
 was measured the interval is the widest of the 95 % prediction intervals (Student's t) of every
-form that fits nearly as well, so that not knowing the form is part of it. Errors are relative,
-so the interval is a factor up and down.
+form that fits nearly as well, or that there is another reason for, so that not knowing the form is
+part of it. Errors are relative, so the interval is a factor up and down.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ ASKING = ("n", "root n", "log n")
 """Forms of what a query takes."""
 NEARLY = 2.0
 """A form whose errors are this many times the best's is still possible."""
+FAR = 10.0
+"""The same of a form for which there is a reason besides the measurements."""
 LEAST = 0.02
 """Relative error that every timing has, however well a form fits few of them."""
 FEWEST = 3
@@ -103,14 +105,15 @@ def grown(
     Args:
         counts: of vectors.
         values: the figure at each.
-        forms: all that it may grow by, however few measurements say so; else those of
-            ``ASKING`` that fit.
+        forms: those that it may grow by, kept unless they are ``FAR`` off; else those of
+            ``ASKING`` that fit nearly as well as the best.
     """
     if len(set(counts)) < FEWEST:
         return None
     n, y = np.array(counts, np.float64), np.array(values, np.float64)
     lines = sorted((_line(form, n, y) for form in forms or ASKING), key=lambda each: each.error)
-    possible = (line for line in lines if forms or line.error <= NEARLY * lines[0].error)
+    bound = lines[0].error * (FAR if forms else NEARLY)
+    possible = (line for line in lines if line.error <= bound)
     return Growth(tuple(possible), int(n.max()))
 
 

@@ -45,6 +45,8 @@ BEYOND = (100_000_000, 1_000_000_000)
 """Sizes that are told and never measured."""
 ENDLESS = 1e12
 """Vectors from which on no end is told."""
+VAGUE = 10_000
+"""A figure whose interval spans more than this many times is too uncertain to be shown."""
 EXACT = ("exact", "faiss-flat")
 GRAPH = {"M", "m", "R"}
 """Build-time knobs that count a graph's links, where there are no lists."""
@@ -65,6 +67,11 @@ class Figure:
     low: float
     high: float
     measured: bool
+
+    @property
+    def sure(self) -> bool:
+        """Whether its interval says anything at all."""
+        return self.high <= VAGUE * self.low
 
 
 @dataclass(frozen=True)

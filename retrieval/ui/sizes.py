@@ -102,7 +102,7 @@ def _plane(rows: Sequence[Row], cost: Cost, width: int) -> Plane | None:
 
 def _told(row: Row, cost: Cost) -> list[tuple[int, Figure]]:
     found = ((count, row.outlook.at(count, cost)) for count in BEYOND)
-    return [(count, figure) for count, figure in found if figure]
+    return [(count, figure) for count, figure in found if figure and figure.sure]
 
 
 def _beyond(plane: Plane, rows: Sequence[Row]) -> str:
@@ -176,6 +176,8 @@ def words(figure: Figure, cost: Cost) -> str:
     said = WORDS[cost]
     if figure.measured:
         return said(figure.value)
+    if not figure.sure:
+        return "too uncertain"
     low, high = said(figure.low), said(figure.high)
     if low.split()[1:] == high.split()[1:]:
         low = low.split()[0]

@@ -73,6 +73,12 @@ def test_what_is_told_looks_otherwise() -> None:
     assert "stroke-dasharray" not in few_sizes and 'fill="none" stroke="#0072b2"/>' not in few_sizes
 
 
+def test_what_is_too_uncertain_is_not_drawn() -> None:
+    wild = Row(known("faiss-ivf", (0.01, 9.0, 0.01)), Mark(0))
+    assert plots([wild], 1200).count("stroke-dasharray") == 2  # memory and build
+    assert "too uncertain" in told.table([wild])
+
+
 def test_the_table_says_what_is_measured_and_what_is_not(tmp_path: Path) -> None:
     html = told.table(ROWS)
     assert '<td data-name="10 k">0.20 ms<small>15 MB</small>' in html
@@ -90,9 +96,10 @@ def test_words_of_a_figure() -> None:
     assert words(replace(figure, value=90_000, low=60_000, high=120_000), "ms") == (
         "~1.5 min (1.0 to 2.0 min)"
     )
-    assert words(replace(figure, value=90, low=6, high=120_000), "ms") == (
-        "~90 ms (6.0 ms to 2.0 min)"
+    assert words(replace(figure, value=9_000, low=60, high=120_000), "ms") == (
+        "~9.0 s (60 ms to 2.0 min)"
     )
+    assert words(replace(figure, value=90, low=0.1, high=120_000), "ms") == "too uncertain"
     assert words(replace(figure, value=3e12, measured=True), "bytes") == "3.0 TB"
 
 
