@@ -88,10 +88,11 @@ def drawn(job: Job, rows: Sequence[Row], target: float, width: int) -> str:
         for kind in KINDS
     )
     title = f"Captions against pictures: {job.embedder.title} over {job.gallery.title}"
+    png = picture(title, job.gallery, job.embedder)
     return (
         f'<section class="task"><h2>Captions against pictures</h2><p class="hint">{_said(ordered)}'
         f'</p><ul class="legend">{legend}</ul>{_plot(ordered, target, width)}'
-        f'<p class="ways">{picture(title, job)}</p>{_table(ordered, target)}</section>'
+        f'<p class="ways">{png}</p>{_table(ordered, target)}</section>'
     )
 
 

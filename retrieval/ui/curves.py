@@ -157,7 +157,7 @@ def _where(job: Job, curves: Sequence[Curve]) -> str:
         for kind in ("csv", "json")
     )
     title = f"Recall against latency: {job.embedder.title} over {job.gallery.title}"
-    ways = f'<p class="ways">{files}{picture(title, job)}</p>'
+    ways = f'<p class="ways">{files}{picture(title, job.gallery, job.embedder)}</p>'
     return f'<div class="where"><div>{lines}</div>{ways}</div>'
 
 

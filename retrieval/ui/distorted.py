@@ -51,7 +51,8 @@ def one(ways: Sequence[Way], scores: Sequence[Scores], shown: Sequence[Image], t
         f'<section class="task"><h2>{escape(title.rstrip("."))}, distorted</h2><p class="hint">'
         "Similarity of the picture with itself after each change. Filled marks are still found, "
         f"hollow ones are below their threshold, the dashed line. Found: {counts}.</p>"
-        f'<div class="small">{plots}</div></section>'
+        f'<div class="small">{plots}</div><p class="ways"><button type="button" class="plain" '
+        f'data-png="{escape(title.rstrip("."))}, distorted">PNG</button></p></section>'
     )
 
 

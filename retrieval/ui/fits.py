@@ -10,6 +10,7 @@ from retrieval.lab import Lab
 from retrieval.measure.calibration import Calibration, Reliability
 from retrieval.measure.calibrations import Calibrations, key, kind
 from retrieval.ui.figures import escape
+from retrieval.ui.licences import picture
 from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import Rating
 
@@ -29,13 +30,16 @@ def fits(
     drawn = "".join(_one(lab, store, gallery, each, menu) for each in ratings if each.panel is None)
     if not drawn:
         return ""
+    asked = {each.embedder: lab.spec(each.embedder) for each in ratings if each.panel is None}
+    png = picture(f"What a score means: {gallery.title}", gallery, *asked.values())
     return (
         '<section class="task"><h2>What a score means</h2><p class="hint">A rising curve from '
         "score to the probability that a picture is right, fitted to the first ten answers of "
         "each query: right is the picture of the caption, or one of the query's label. Each "
         "plot is of queries that the fit had not seen: on the line, what is said is true; "
         f"hollow marks stand on fewer than {FEW} answers. Where a fit is of use, the search "
-        f'shows it beside each score.</p><div class="fits">{drawn}</div></section>'
+        f'shows it beside each score.</p><div class="fits">{drawn}</div>'
+        f'<p class="ways">{png}</p></section>'
     )
 
 

@@ -32,12 +32,13 @@ def weights(job: About) -> str:
     return licence(job.embedder.licence) if job.embedder.licence else "none needed"
 
 
-def picture(title: str, job: About) -> str:
+def picture(title: str, gallery: Gallery, *embedders: Spec) -> str:
     """A button that gives the plots around it as a PNG, with the licences written under them."""
-    about = (
-        f"{job.gallery.title}: {licence(job.gallery.licence)}",
-        f"{job.embedder.title}: {weights(job)}",
-    )
+    about = [f"{gallery.title}: {licence(gallery.licence)}"]
+    about += [
+        f"{each.title}: {licence(each.licence) if each.licence else 'none needed'}"
+        for each in embedders
+    ]
     return (
         f'<button type="button" class="plain" data-png="{escape(title)}" '
         f'data-notes="{escape(" · ".join(about))}">PNG</button>'

@@ -25,6 +25,17 @@ function still(svg, box) {
   return copy;
 }
 
+/** Pictures in a plot as their own data: what is drawn from an address of its own fetches nothing. */
+async function within(svg) {
+  await Promise.all(all("image", svg).map(async (each) => {
+    const data = await (await fetch(each.getAttribute("href"))).blob();
+    const reader = new FileReader();
+    await new Promise((done) => ((reader.onload = done), reader.readAsDataURL(data)));
+    each.setAttribute("href", reader.result);
+  }));
+  return svg;
+}
+
 /** Lines of a text that are no wider than that. */
 function wrapped(text, font, width) {
   const pen = document.createElement("canvas").getContext("2d");
@@ -80,8 +91,10 @@ function composed({ dataset, parentNode }) {
   const plots = () => all("svg:not(.mark)", whole).filter((each) => each.getBoundingClientRect().width);
   while (!plots().length) whole = whole.parentNode;
   const boxes = plots().map((each) => each.getBoundingClientRect());
-  const [left, top] = ["left", "top"].map((side) => Math.min(...boxes.map((box) => box[side])));
-  const [right, bottom] = ["right", "bottom"].map((side) => Math.max(...boxes.map((box) => box[side])));
+  const heads = plots().map((each) => find("figcaption", each.closest("figure") ?? each)).filter(Boolean);
+  const rooms = [...boxes, ...heads.map((each) => each.getBoundingClientRect())];
+  const [left, top] = ["left", "top"].map((side) => Math.min(...rooms.map((box) => box[side])));
+  const [right, bottom] = ["right", "bottom"].map((side) => Math.max(...rooms.map((box) => box[side])));
   const look = getComputedStyle(whole);
   const quiet = { fontFamily: look.fontFamily, color: getComputedStyle(find("text", plots()[0]) ?? whole).fill };
   const width = right - left + 2 * MARGIN;
@@ -98,6 +111,11 @@ function composed({ dataset, parentNode }) {
     const { left: x, top: from, width: wide, height } = boxes[at];
     made.push(still(each, { x: x - left + MARGIN, y: from - top + y, width: wide, height }));
   });
+  heads.forEach((each) => {
+    const { left: x, top: from, width: wide } = each.getBoundingClientRect();
+    const lines = each.innerText.split("\n").flatMap((line) => wrapped(line, `12px ${look.fontFamily}`, wide));
+    made.push(...written(lines, x - left + MARGIN, from - top + y + 12, 12, look));
+  });
   y += bottom - top + 24;
   const said = [...all(".where p:not(.ways)", whole).map((each) => each.textContent), dataset.notes ?? find(".credit")?.textContent ?? ""];
   const lines = [...said, "Made with Parallax"].flatMap((each) => wrapped(each, `12px ${look.fontFamily}`, width - 2 * MARGIN));
@@ -108,7 +126,7 @@ function composed({ dataset, parentNode }) {
 }
 
 async function png(button) {
-  const svg = composed(button);
+  const svg = await within(composed(button));
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(svg))}`;
   await image.decode();

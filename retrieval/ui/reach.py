@@ -13,6 +13,7 @@ from retrieval.indexes import INDEXES
 from retrieval.measure.growth import Growth
 from retrieval.measure.scale import Mark as Measured
 from retrieval.ui.figures import escape
+from retrieval.ui.licences import picture
 from retrieval.ui.marks import Mark
 
 NARROW, WIDE, HEIGHT = 300, 1100, 300
@@ -67,6 +68,7 @@ def drawn(evidence: Evidence, most: int, ms: float, width: int) -> str:
         for at, name in enumerate(found)
     )
     told = "Milliseconds of one query by number of vectors, measured and beyond"
+    about = [evidence.embedder] if evidence.embedder else []
     return (
         f'<figure class="reach"><figcaption class="hint">{told}: dots are measured, a dashed line '
         f'is the fit, its band the 95 % interval.</figcaption><ul class="legend">{names}'
@@ -74,7 +76,8 @@ def drawn(evidence: Evidence, most: int, ms: float, width: int) -> str:
         f'<svg class="scatter" viewBox="0 0 {plane.width} {HEIGHT}" '
         f'style="max-width:{plane.width}px" role="img" '
         f'aria-label="{told}; the table below has the figures">{_axes(plane)}{series}'
-        f"{_asked(plane, most, ms)}</svg></figure>"
+        f"{_asked(plane, most, ms)}</svg>"
+        f'<p class="ways">{picture(told, evidence.gallery, *about)}</p></figure>'
     )
 
 

@@ -58,7 +58,7 @@ def _ways(job: Job) -> str:
         for kind in ("csv", "json")
     )
     title = f"Scale of {job.embedder.title} over {job.gallery.title}"
-    return f'<p class="ways">{files}{picture(title, job)}</p>'
+    return f'<p class="ways">{files}{picture(title, job.gallery, job.embedder)}</p>'
 
 
 def table(rows: Sequence[Row]) -> str:

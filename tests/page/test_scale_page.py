@@ -76,7 +76,7 @@ def saved(tab: Page, part: str, tmp_path: Path) -> tuple[str, Image.Image]:
     return waiting.value.suggested_filename, Image.open(tmp_path / "plot.png").convert("RGB")
 
 
-def share(image: Image.Image, colour: tuple[int, int, int]) -> float:
+def share(image: Image.Image, colour: tuple[int, ...]) -> float:
     """Of the pixels that are nearly of a colour."""
     away = np.abs(np.asarray(image, np.int16) - colour).max(axis=2)
     return float((away < 12).mean())

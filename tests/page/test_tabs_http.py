@@ -33,7 +33,7 @@ QUICK = (
     "phash",
 )
 """Asked with pictures of the gallery, none of them needs its network."""
-DRAWN = ("/tab/tradeoffs", "/tab/quality")
+DRAWN = ("/tab/tradeoffs", "/tab/scale", "/tab/quality")
 EVERY = (*DRAWN, *(f"{path}/measure" for path in DRAWN))
 JSON = {"content-type": "application/json"}
 PICTURES = {"gallery": "stamps", "embedder": "efficientnet-lite2", "queries": "picture"}
@@ -204,6 +204,22 @@ def test_a_measuring_streams_and_stays(public: Served) -> None:
     assert found == set(FEW)
     whole = public.client.get("/tab/tradeoffs.json", params=PICTURES).json()
     assert {each["index"] for each in whole["sweeps"]} == set(FEW)
+
+
+def test_scale_is_measured_in_a_slice_and_given_as_files(public: Served) -> None:
+    assert "measures 10 at a time" in refusal(
+        public, "/tab/scale/measure", {**PICTURES, "seconds": 11}
+    )
+    status, lines = sent(public, "/tab/scale/measure", {**PICTURES, "seconds": 2, "memory": 0.02})
+    assert status == 200 and "measured and kept" in lines[-1]["say"], lines[-1]
+    _, drawn = sent(public, "/tab/scale", PICTURES)
+    assert 'max="10"' in drawn[0]["head"] and "Measured on" in drawn[0]["plot"]
+    got = public.client.get("/tab/scale.csv", params=PICTURES)
+    assert "scale-stamps-efficientnet-lite2.csv" in got.headers["content-disposition"]
+    assert {each["index"] for each in csv.DictReader(io.StringIO(got.text))} <= {*FEW}
+    assert public.client.get("/tab/scale.json", params=PICTURES).json()["scale"]
+    for wrong in ("/tab/scale.exe", "/tab/scale.csv?gallery=/etc"):
+        assert public.client.get(wrong).status_code == 400
 
 
 def test_who_goes_away_leaves_what_was_measured(public: Served) -> None:
