@@ -228,7 +228,8 @@ def test_the_command(
 
     assert main(command(tmp_path)) == 0
     out = capsys.readouterr().out
-    assert "~ is extrapolated" in out and "keeps to 20 ms a query" in out and "[" in out
+    assert "~ is extrapolated" in out and "keeps to 20 ms a query" in out
+    assert "[" in out or "too uncertain" in out  # it depends on how busy the machine is
 
 
 def test_the_command_without_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
