@@ -118,8 +118,8 @@ def test_arrows_walk_over_the_tabs(tab: Page, url: str) -> None:
     expect(tab.locator("#tradeoffs")).to_be_visible()
     tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("ArrowLeft")
-    expect(tab.locator("#tab-duplicates")).to_be_focused()
-    expect(tab.locator("#duplicates")).to_be_visible()
+    expect(tab.locator("#tab-choose")).to_be_focused()
+    expect(tab.locator("#choose")).to_be_visible()
 
 
 def test_the_gallery_is_shared(tab: Page, url: str) -> None:

@@ -95,8 +95,8 @@ def test_nonsense_is_one_sentence(public: Served, path: str, body: object, why: 
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"embedder": "/etc/passwd"}, "no embedder is called"),
-        ({"embedder": "hf-hub:timm/ViT-B-16-SigLIP"}, "no embedder is called"),
+        ({"embedder": "/etc/passwd"}, "a public lab loads none"),
+        ({"embedder": "hf-hub:timm/ViT-B-16-SigLIP"}, "a public lab loads none"),
         ({"embedder": ["conse-lite2"]}, "embedder must be a text"),
         ({"queries": 5}, "queries must be a text"),
         ({"target": "0.95"}, "target must be a number"),
@@ -119,7 +119,7 @@ def test_what_the_tradeoffs_refuse(
         (["conse-lite2@exact"] * 5, "at most 4"),
         ([5], "panels must be a list"),
         (["nonsense"], "EMBEDDER@INDEX"),
-        (["../../data@exact"], "no embedder is called"),
+        (["../../data@exact"], "a public lab loads none"),
         (["conse-lite2@IVF64,Flat"], "no index is called"),
     ],
 )
