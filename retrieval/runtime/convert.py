@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from retrieval.runtime import engine, paths
+from retrieval.runtime import engine, onnx, paths
 from retrieval.runtime.disk import publish, sha256, sync
 from retrieval.runtime.recipe import Recipe
 
@@ -67,7 +67,7 @@ def _convert(recipe: Recipe, folder: Path) -> None:
     for left in folder.glob("part-*"):  # by a process that was killed: the lock is ours
         shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=folder, prefix="part-") as beside:
-        _save(_traced(recipe), Path(beside) / "network.xml", recipe)
+        _save(_model(recipe), Path(beside) / "network.xml", recipe)
         _publish(Path(beside), folder, recipe)
 
 
@@ -94,6 +94,13 @@ def _save(model: Any, path: Path, recipe: Recipe) -> None:
         raise OSError(f"{recipe.name}: {error}") from error
     for part in _PARTS:
         sync(path.with_suffix(part))
+
+
+def _model(recipe: Recipe) -> Any:
+    """What the recipe makes, as an OpenVINO model with its free sizes."""
+    if recipe.by == onnx.BY:
+        return onnx.read(recipe)
+    return _traced(recipe)
 
 
 def _traced(recipe: Recipe) -> Any:

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.runtime import courtesy, engine, threads
+from retrieval.errors import Unsupported
+from retrieval.runtime import courtesy, engine, onnx, threads
 from retrieval.runtime.convert import converted
 from retrieval.runtime.recipe import Recipe
 from retrieval.types import Precision
@@ -61,6 +62,7 @@ class Network:
             self._quick = _Lane(_reshaped(model, self._usual), precision, streams=1, threads=cores)
         streams = min(cores, MOST_STREAMS)
         self._many = _Lane(model, precision, streams, threads=cores, gives_way=True)
+        self._chunk = CHUNK if model.inputs[0].partial_shape[0].is_dynamic else 1
         self._reference: Any = None
         self._lock = threading.Lock()
 
@@ -76,7 +78,7 @@ class Network:
         if len(inputs[0]) == 1:
             usual = [list(each.shape) for each in inputs] == self._usual
             return (self._quick if usual else self._one).run(inputs)
-        parts = self._many.run_chunks(inputs)
+        parts = self._many.run_chunks(inputs, self._chunk)
         return tuple(np.concatenate(rows) for rows in zip(*parts, strict=True))
 
     def nbytes(self) -> int:
@@ -85,7 +87,13 @@ class Network:
         return self._weights * max(1, sum(lane.compiled for lane in lanes))
 
     def reference(self, *inputs: NDArray[Any]) -> tuple[Floats, ...]:
-        """The same from the torch module, in eager mode and float32; imports torch."""
+        """The same from the torch module, in eager mode and float32; imports torch.
+
+        Raises:
+            Unsupported: it was read from an ONNX file, without torch.
+        """
+        if self.recipe.by == onnx.BY:
+            raise Unsupported(f"{self.recipe.name} is an ONNX file and has no torch module")
         import torch
 
         with self._lock:
@@ -133,14 +141,14 @@ class _Lane:
         request = self._start(inputs)
         return self._finish(request)
 
-    def run_chunks(self, inputs: tuple[NDArray[Any], ...]) -> list[tuple[Floats, ...]]:
+    def run_chunks(self, inputs: tuple[NDArray[Any], ...], chunk: int) -> list[tuple[Floats, ...]]:
         """The outputs of each chunk, in order, with as many at work as there are streams."""
         waiting: deque[Request] = deque()
         done: list[tuple[Floats, ...]] = []
-        for first in range(0, len(inputs[0]), CHUNK):
+        for first in range(0, len(inputs[0]), chunk):
             if len(waiting) == self._streams:
                 done.append(self._finish(waiting.popleft()))
-            waiting.append(self._start(tuple(each[first : first + CHUNK] for each in inputs)))
+            waiting.append(self._start(tuple(each[first : first + chunk] for each in inputs)))
         return done + [self._finish(request) for request in waiting]
 
     def _start(self, inputs: tuple[NDArray[Any], ...]) -> Request:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from torch import nn
 
+    from retrieval.runtime.onnx import Onnx
+
 Shape: TypeAlias = tuple[int, ...]
 
 FORMAT = 1
@@ -28,18 +30,21 @@ class Recipe:
         preprocessing: what is folded into the network before its first layer.
         inputs: for each input its NumPy type and its shape, -1 where the size is free; the
             first axis is the batch.
+        by: the packages that convert it.
         usual: what most free sizes but the batch's are: one row of it has a lane of its own.
         module: makes the torch module, in ``eval`` mode, that takes these inputs and gives
             float32 tensors with the batch as first axis. It may import torch; it is called
-            for a conversion and for the reference only.
+            for a conversion and for the reference only. An ``Onnx`` in its place is a file
+            that OpenVINO reads without torch.
     """
 
     name: str
     revision: str
     preprocessing: str
     inputs: tuple[tuple[str, Shape], ...]
-    module: Callable[[], nn.Module] = field(compare=False)
+    module: Callable[[], nn.Module | Onnx] = field(compare=False)
     usual: int = field(default=0, compare=False)
+    by: tuple[str, ...] = field(default=("openvino", "torch"), compare=False)
 
     def one_row(self, usual: int = 0) -> list[list[int]]:
         """The inputs' shapes for a batch of one, other free sizes as given or free."""
@@ -50,7 +55,7 @@ class Recipe:
 
     def made_by(self) -> dict[str, str]:
         """The converters and their versions."""
-        return {name: importlib.metadata.version(name) for name in ("openvino", "torch")}
+        return {name: importlib.metadata.version(name) for name in self.by}
 
     def key(self) -> str:
         """Name of the cached files, different for all that makes them differ."""
