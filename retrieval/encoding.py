@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retrieval import images
+from retrieval import about, images
 from retrieval.embedders.base import Embedder
 from retrieval.errors import Unsupported
 from retrieval.galleries.base import Gallery
@@ -36,6 +37,8 @@ class Encoded:
         scores: (k,) their scores.
         truth_ms: exact search for them.
         remote: the embedding came over the network.
+        note: what must be said of how the query was read.
+        remark: what must be said of rows that were found, by their vectors.
     """
 
     vector: Vectors
@@ -48,6 +51,8 @@ class Encoded:
     scores: Scores
     truth_ms: float
     remote: bool = False
+    note: str = ""
+    remark: Callable[[Vectors], str] = lambda _: ""
 
 
 def encode(lab: Lab, gallery: Gallery, name: str, query: Query, k: int) -> Encoded:
@@ -60,7 +65,7 @@ def encode(lab: Lab, gallery: Gallery, name: str, query: Query, k: int) -> Encod
         LabError: the embedder cannot read the query, or is not ready.
     """
     spec = lab.spec(name)
-    readable(spec, query)
+    readable(spec, query, gallery)
     exact = lab.index(gallery, Panel(name, "exact")).index
     embedder = lab.embedder(name)
     where = lab.allowed(gallery, query.where)
@@ -69,7 +74,7 @@ def encode(lab: Lab, gallery: Gallery, name: str, query: Query, k: int) -> Encod
     remote = bool(spec.key)
     early = _embed(embedder, gallery, query, text, clock) if remote else None
     with clock.lane():
-        vector = _embed(embedder, gallery, query, text, clock) if early is None else early
+        vector, note = early or _embed(embedder, gallery, query, text, clock)
         cold = first_time(embedder, embedder.way(text))
         with clock.stage("truth"):
             rows, values = exact.search(vector, k, where)
@@ -84,6 +89,8 @@ def encode(lab: Lab, gallery: Gallery, name: str, query: Query, k: int) -> Encod
         values[0],
         clock.ms["truth"],
         remote,
+        note,
+        embedder.remark,
     )
 
 
@@ -96,14 +103,14 @@ def _text(embedder: Embedder, gallery: Gallery, query: Query) -> str | None:
 
 def _embed(
     embedder: Embedder, gallery: Gallery, query: Query, text: str | None, clock: Clock
-) -> Vectors:
+) -> tuple[Vectors, str]:
     if text is not None:
         with clock.stage("embed"):
-            return embedder.texts([text])
+            return embedder.texts([text]), ""
     with clock.stage("decode"):
         picture = _picture(gallery, query, embedder.spec.side)
     with clock.stage("embed"):
-        return embedder.images([picture])
+        return embedder.asked(picture)
 
 
 def _picture(gallery: Gallery, query: Query, side: int) -> Image:
@@ -121,12 +128,14 @@ def _smallest(crop: Crop | None) -> float:
     return min(crop[2] - crop[0], crop[3] - crop[1]) if crop else 1.0
 
 
-def readable(spec: Spec, query: Query) -> None:
-    """Check that an embedder can read a query, before anything is loaded.
+def readable(spec: Spec, query: Query, gallery: Gallery) -> None:
+    """Check that an embedder can read a query and is for a gallery, before anything is loaded.
 
     Raises:
-        Unsupported: a text for one that reads pictures only, or the other way round.
+        Unsupported: a text for one that reads pictures only, or the other way round; or it is
+            for galleries that are about something else.
     """
+    about.check(spec, gallery)
     if query.text is not None and not spec.reads_text:
         raise Unsupported(f"{spec.title} reads pictures only; give it a picture")
     if query.image is not None and not spec.reads_images:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval import commits
+from retrieval import about, commits
 from retrieval.embedders import EMBEDDERS, typed
 from retrieval.embedders.base import Embedder
 from retrieval.errors import (
@@ -168,10 +168,11 @@ class Lab:
             ahead: embeds them elsewhere; see ``retrieval.cluster``.
 
         Raises:
-            Unsupported: it reads captions and the gallery has none.
+            Unsupported: it reads captions and the gallery has none, or is for other galleries.
             BadImage: pictures are broken; they are left out from now on.
             Refused: they are nowhere, in public mode or from an embedder that is paid by use.
         """
+        about.check(self.spec(name), gallery)
         spec = self._pinned(name, gallery)
         if not (spec.reads_images or gallery.captioned):
             raise Unsupported(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrieval import about
 from retrieval.embedders import EMBEDDERS
 from retrieval.encoding import Encoded, encode, readable
 from retrieval.errors import BadQuery, LabError, Unsupported
@@ -92,7 +93,7 @@ def _answer(
     blank: Result,
 ) -> Result:
     try:
-        readable(lab.spec(panel.embedder), query)
+        readable(lab.spec(panel.embedder), query, gallery)
         where = lab.allowed(gallery, query.where)
         built = lab.index(gallery, panel)
         vectors = lab.vectors(gallery, panel.embedder)
@@ -102,7 +103,7 @@ def _answer(
             nbytes=built.index.nbytes(),
         )
     except LabError as error:
-        return replace(blank, problem=str(error), instead=_instead(lab, query, error))
+        return replace(blank, problem=str(error), instead=_instead(lab, gallery, query, error))
     except Exception as error:  # an engine's own failure costs its own panel alone
         LOG.exception("%s failed", panel)
         why = (
@@ -134,6 +135,7 @@ def _search(
         with clock.stage("fetch"):
             hits = _hits(gallery, found, values, range(1, k + 1))
         first = first_time(index, "search" if where is None else "filtered search")
+    notes = (encoded.note, encoded.remark(vectors[found]))
     cold = (("embed",) if encoded.cold else ()) + (("search",) if first else ())
     return replace(
         blank,
@@ -154,6 +156,7 @@ def _search(
         cold=cold,
         remote=encoded.remote,
         busy=encoded.busy or clock.busy,
+        note=" ".join(filter(None, notes)),
     )
 
 
@@ -197,7 +200,7 @@ def _missed(gallery: Gallery, found: Rows, share: float, encoded: Encoded) -> tu
     return _hits(gallery, encoded.rows[places], encoded.scores[places], ranks)
 
 
-def _instead(lab: Lab, query: Query, error: LabError) -> tuple[str, ...]:
+def _instead(lab: Lab, gallery: Gallery, query: Query, error: LabError) -> tuple[str, ...]:
     if not isinstance(error, Unsupported):
         return ()
     states = lab.states()
@@ -206,5 +209,6 @@ def _instead(lab: Lab, query: Query, error: LabError) -> tuple[str, ...]:
         for spec in EMBEDDERS.specs()
         if states[spec.name].kind == "ready"
         and not spec.key  # nobody is led to what costs money
+        and not about.unfit(spec, gallery.about)
         and (spec.reads_text if query.text is not None else spec.reads_images)
     )

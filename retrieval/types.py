@@ -110,6 +110,7 @@ class Spec:
         parameters: how many numbers its weights are; 0 where that is not known.
         gated: where to ask for access.
         key: environment variable that holds its key; an embedder that has one is paid by use.
+        about: what the galleries that it is for are about, such as faces; empty: any.
         licence: what its weights allow; none for an index.
         source: where the weights come from.
         revision: which weights: a commit, or a package's version.
@@ -137,6 +138,7 @@ class Spec:
     parameters: int = 0
     gated: str = ""
     key: str = ""
+    about: str = ""
     licence: Licence | None = None
     source: str = ""
     revision: str = ""
@@ -212,6 +214,7 @@ class Result:
         busy: something was built or loaded meanwhile; kept out of percentiles too.
         nbytes: what the index holds in memory, vectors included.
         build_s: seconds that building the index took when it was built.
+        note: what must be said of the answer, such as which of several faces was searched by.
         problem: why there is no answer, in a sentence with a way out.
         instead: names of embedders that would answer this query.
     """
@@ -233,5 +236,6 @@ class Result:
     busy: bool = False
     nbytes: int = 0
     build_s: float = 0.0
+    note: str = ""
     problem: str = ""
     instead: tuple[str, ...] = ()

@@ -169,6 +169,8 @@ def plays(role: Role, spec: Spec) -> bool:
         return False
     if spec.metric is Metric.HAMMING or not spec.reads_images or "retired" in spec.note:
         return False
+    if spec.about:  # for galleries of faces alone, and nobody is led to those
+        return False
     bulky = max(spec.bytes, 4 * getattr(spec, "parameters", 0)) > BULKY
     if bool(spec.key) != role.key or spec.reads_text != role.text or bulky:
         return False

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from retrieval.about import unfit
 from retrieval.commands.compare import declared
 from retrieval.commands.precision import against_float32, sentence
 from retrieval.embedders import EMBEDDERS
@@ -82,13 +83,20 @@ def asked(
     return wanted
 
 
-def ready(lab: Lab) -> list[str]:
-    """Embedders that can be used now, without paying; what costs money must be named."""
+def ready(lab: Lab, about: str | None = None) -> list[str]:
+    """Embedders that can be used now, without paying; what costs money must be named.
+
+    Args:
+        lab: whose.
+        about: what a gallery is about, for those alone that are for it; of any where not given.
+    """
     states = lab.states()
     return [
         spec.name
         for spec in EMBEDDERS.specs()
-        if states[spec.name].kind == "ready" and not spec.key
+        if states[spec.name].kind == "ready"
+        and not spec.key
+        and (about is None or not unfit(spec, about))
     ]
 
 
@@ -100,11 +108,25 @@ def _gallery(
 
         hub.build(entry, lab.cache, options.limit, progress())
     gallery = lab.gallery(entry.name)
+    wanted = _fitting(lab, gallery, wanted, options)
     with agreed(lab, gallery, list(wanted)):
         rows = [
             _embedder(lab, gallery, name, panels, options.ray) for name, panels in wanted.items()
         ]
     return {"gallery": entry.name, "rows": len(gallery), "embedders": rows}
+
+
+def _fitting(
+    lab: Lab, gallery: Gallery, wanted: dict[str, list[Panel]], options: argparse.Namespace
+) -> dict[str, list[Panel]]:
+    """What was named, and of what was not named that which is for this gallery."""
+    whole = [Panel.parse(text).embedder for text in options.index or () if "@" in text]
+    named = {*whole, *(options.embedder or ())}
+    return {
+        name: panels
+        for name, panels in wanted.items()
+        if name in named or not unfit(lab.spec(name), gallery.about)
+    }
 
 
 @contextmanager

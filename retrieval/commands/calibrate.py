@@ -35,7 +35,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     gallery = lab.gallery(options.gallery)
     found = [
         {**asdict(fit), "embedder": name, "asked": wanted}
-        for name, wanted, fit in made(lab, gallery, options.embedder or ready(lab))
+        for name, wanted, fit in made(lab, gallery, options.embedder or ready(lab, gallery.about))
     ]
     if not found:
         raise BadQuery(

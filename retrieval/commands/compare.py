@@ -108,13 +108,20 @@ def _panel(panel: dict[str, Any]) -> str:
     times = "  ".join(f"{name} {ms:.2f} ms" for name, ms in panel["timings"].items())
     trip = "  (embed is a network round trip)" if panel["remote"] else ""
     cold = f"  (cold: {', '.join(panel['cold'])})" if panel["cold"] else ""
+    notes = [f"  {panel['note']}"] if panel["note"] else []
     lines = [
         f"  {hit['rank']:>3}  {hit['score']:.3f}  {hit['caption']}  [{hit['label']}]  #{hit['row']}"
         for hit in panel["hits"]
     ]
     chosen = [f"  {_chosen(panel)}"] if panel["allowed"] is not None else []
     return "\n".join(
-        [f"{head}   recall {panel['recall']:.2f}", *chosen, f"  {times}{trip}{cold}", *lines]
+        [
+            f"{head}   recall {panel['recall']:.2f}",
+            *chosen,
+            f"  {times}{trip}{cold}",
+            *notes,
+            *lines,
+        ]
     )
 
 

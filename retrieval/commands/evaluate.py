@@ -49,7 +49,10 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         return {**pairs(lab, gallery, options), "csv": options.csv}
     if options.panel:
         return {**split(lab, gallery, options), "csv": options.csv}
-    names, languages = options.embedder or ready(lab), options.language or [usual(gallery)]
+    names, languages = (
+        options.embedder or ready(lab, gallery.about),
+        options.language or [usual(gallery)],
+    )
     found = [plain(quality) for quality in measured(lab, gallery, names, languages)]
     if not found:
         raise BadQuery(

@@ -50,6 +50,19 @@ class Embedder(ABC):
             raise Unsupported(f"{self.spec.title} reads pictures only; give it a picture")
         return self._checked(self._texts(batch), len(batch))
 
+    def asked(self, picture: Image) -> tuple[Vectors, str]:
+        """A query's picture as (1, width), and what must be said of how it was read, if anything.
+
+        Raises:
+            Unsupported: it reads no pictures, or finds nothing in this one.
+            BadVectors: the network gave something that is no embedding.
+        """
+        return self.images([picture]), ""
+
+    def remark(self, vectors: Vectors) -> str:
+        """What must be said of rows that were found, by their vectors; empty: nothing."""
+        return ""
+
     def way(self, text: str | None) -> str:
         """What decides how a query runs: the first one of each way is a cold call."""
         return "picture" if text is None else "text"

@@ -24,6 +24,7 @@ class Gallery(ABC):
         revision: which pictures: changes whenever a row changes.
         words: which captions, where they change without the pictures.
         left_out: pictures that are no rows, each with its reason.
+        about: what its pictures are of, such as faces; empty where that is not declared.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Gallery(ABC):
     revision: str
     words: str = ""
     left_out: Sequence[str] = ()
+    about: str = ""
 
     def identities(self) -> list[str] | None:
         """A line for each row that changes when its picture does; none where rows never do."""

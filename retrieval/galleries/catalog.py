@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from retrieval import about
 from retrieval.errors import Damaged
 from retrieval.galleries.base import Gallery
 from retrieval.registry import suggest
@@ -56,6 +57,7 @@ class Entry:
         caption: the column that holds its words; empty where there is none.
         label: the column that holds its class; empty where there is none.
         note: one sentence for people, such as a condition of use.
+        about: what its pictures are of, ``faces`` or nothing; embedders of faces need it.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Entry:
     caption: str = ""
     label: str = ""
     note: str = ""
+    about: str = ""
 
 
 class Catalog:
@@ -226,6 +229,10 @@ def parse(row: Any, where: str) -> Entry:
     values = _fields(row, Entry, where)
     if values["kind"] not in ("parquet", "hub"):
         raise Damaged(f"{where}: kind is {values['kind']!r}; it must be parquet or hub")
+    if values.get("about", "") not in ("", *about.KINDS):
+        raise Damaged(
+            f"{where}: about is {values['about']!r}; it must be {about.FACES} or left out"
+        )
     for name in ("repo", "split", "image") if values["kind"] == "hub" else ("files",):
         if not values.get(name):
             raise Damaged(f"{where}: {name} is missing; a {values['kind']} gallery needs it")
@@ -272,9 +279,8 @@ def _licence(value: Any, where: str) -> Licence:
 
 
 def _of_folder(folder: Path) -> Entry:
-    return Entry(
-        FOLDER, f"Your folder {folder.name!r}", cast(Kind, FOLDER), 0, 0, OWN, str(folder), ""
-    )
+    title, word = f"Your folder {folder.name!r}", about.declared(folder)[0]
+    return Entry(FOLDER, title, cast(Kind, FOLDER), 0, 0, OWN, str(folder), "", about=word)
 
 
 def _state_of_folder(folder: Path) -> State:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from retrieval import images
+from retrieval import about, images
 from retrieval.errors import BadImage, Damaged, NotReady
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.broken import Picture
@@ -29,6 +29,8 @@ SERVED = frozenset(("PNG", "JPEG", "WebP"))
 
 class FolderGallery(Gallery):
     """Every picture below a folder, sub-folders as labels, ``captions.csv`` as words.
+
+    A file ``about.txt`` that says ``faces`` declares it a gallery of faces.
 
     It is listed once, when it is made, and may have no rows. Hidden files and folders are
     skipped. Links are followed to files inside the folder only. A broken picture is a row
@@ -54,7 +56,8 @@ class FolderGallery(Gallery):
         self.name, self.licence = FOLDER, OWN
         self.title = f"Your folder {shown(folder.resolve().name)!r}"
         self.source = shown(str(folder))
-        self.left_out: list[str] = []
+        self.about, problem = about.declared(folder)
+        self.left_out: list[str] = [problem] if problem else []
         self.root = folder.resolve()
         listed = sorted(self._walk(), key=lambda file: os.fsencode(file.inside))
         known = broken or {}

@@ -61,7 +61,7 @@ class ParquetGallery(Gallery):
 
     def __init__(self, entry: Entry, folder: Path) -> None:
         self.name, self.title, self.licence = entry.name, entry.title, entry.licence
-        self.source, self.revision = entry.source, entry.revision
+        self.source, self.revision, self.about = entry.source, entry.revision, entry.about
         self._files, self._folder = entry.files, folder
         if problem := _sizes(entry, folder):
             raise Damaged(problem)

@@ -199,7 +199,7 @@ class Drawing:
             fastest=result is fastest(self.results),
             best=len(set(recalls)) > 1 and result.recall == max(recalls),
             scale=max(totals, default=1.0) or 1.0,
-            note=self.notes[result.position],
+            note=" ".join(filter(None, (self.notes[result.position], result.note))),
         )
 
     def _shown(self, position: int) -> Shown:
@@ -213,6 +213,7 @@ class Drawing:
             first={hit.row: hit.rank for hit in first.hits} if position and first else None,
             sources=dict(zip(rows, self.gallery.sources(rows), strict=True)),
             version=version(self.gallery),
+            about=self.gallery.about,
             chances=self.answers.chances.of(
                 self.gallery, self.address.panels[position].embedder, self.query, hits
             ),

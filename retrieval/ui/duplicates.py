@@ -166,14 +166,17 @@ class Duplicates:
         return _text(answer, name, kind), f"duplicates-{choice.gallery.name}-{name}.{kind}"
 
     def _head(self, asked: Mapping[str, object], choice: Ways | None = None) -> str:
+        about = (choice.gallery if choice else self._gallery(asked)).about
         if choice:
             names = {"hash": choice.first.spec.name, "near": choice.second.spec.name}
-            return pickers(self._menu, names, choice.first.value, choice.second.value)
+            values = choice.first.value, choice.second.value
+            return pickers(self._menu, names, *values, about)
         names = {
             "hash": fields.text(asked, "hash") or HASH,
             "near": fields.text(asked, "near") or EMBEDDER,
         }
-        return pickers(self._menu, names, fields.number(asked, "radius", 0, 1e4, RADIUS), 1.0)
+        radius = fields.number(asked, "radius", 0, 1e4, RADIUS)
+        return pickers(self._menu, names, radius, 1.0, about)
 
     def _menu(self, metric: Metric) -> Menu:
         return Menu(self.lab, self._fitting(metric), ())

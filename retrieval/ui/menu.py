@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from retrieval.about import unfit
 from retrieval.embedders import typed
 from retrieval.indexes import typed as typed_index
 from retrieval.lab import Lab
@@ -84,13 +85,18 @@ class Menu:
             f"this panel uses {new.title}.",
         )
 
-    def embedder_options(self, chosen: str) -> str:
-        """Options grouped by family; what is not ready is listed, grey, with its reason."""
+    def embedder_options(self, chosen: str, about: str = "") -> str:
+        """Options grouped by family; what cannot be used is listed, grey, with its reason.
+
+        Args:
+            chosen: which one is.
+            about: what the gallery's pictures are of.
+        """
         more = [self.lab.spec(chosen)] if typed.is_typed(chosen) else []
         groups = groupby([*self.embedders, *more], key=lambda spec: spec.family or "Embedders")
         return "".join(
             f'<optgroup label="{escape(family)}">'
-            + "".join(self._listed(spec, chosen, True) for spec in specs)
+            + "".join(self._offered(spec, chosen, about) for spec in specs)
             + "</optgroup>"
             for family, specs in groups
         )
@@ -99,6 +105,12 @@ class Menu:
         """The indexes that fit an embedder."""
         fitting = self._fitting(embedder, chosen)
         return "".join(self._listed(spec, chosen, False) for spec in fitting)
+
+    def _offered(self, spec: Spec, chosen: str, about: str) -> str:
+        """An embedder's option, grey where it is for other galleries."""
+        if never := unfit(spec, about):
+            return self._option(spec, chosen, "", noncommercial(spec.licence), never)
+        return self._listed(spec, chosen, True)
 
     def _listed(self, spec: Spec, chosen: str, embeds: bool) -> str:
         """An option, drawn once for each look at the readiness where it is not the chosen one."""
@@ -117,14 +129,16 @@ class Menu:
         more = [spec for spec in typed if embedder.metric in spec.metrics]
         return [*self.fitting(embedder), *more]
 
-    def _option(self, spec: Spec, chosen: str, about: str, barred: str = "") -> str:
+    def _option(
+        self, spec: Spec, chosen: str, about: str, barred: str = "", never: str = ""
+    ) -> str:
         state = self.state(spec.name)
-        ready = state.kind == "ready"
-        more = about if ready else _unready(spec, state)
+        ready = state.kind == "ready" and not never
+        more = about if ready else never or _unready(spec, state)
         marks = (" selected" if spec.name == chosen else "") + ("" if ready else " disabled")
         # what is chosen says the rest beside its picker, which is narrow
         text = f"{spec.title} · {more}" if more and spec.name != chosen else spec.title
-        why = "" if ready else f' title="{escape(state.reason)}"'
+        why = "" if ready else f' title="{escape(never or state.reason)}"'
         return f'<option value="{escape(spec.name)}"{marks}{why}{barred}>{escape(text)}</option>'
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from retrieval.about import NOTICE
 from retrieval.panel import Panel
 from retrieval.types import Result, Spec
 from retrieval.ui.figures import AWAY, digits, escape, ms, seconds, size
@@ -60,18 +61,18 @@ def draw(position: int, view: View, menu: Menu, shown: Shown, several: bool) -> 
     return (
         f'<section class="panel" data-panel="{escape(str(view.panel))}"'
         f' aria-label="Panel {letter}: {escape(embedder.title)} by {escape(index.title)}">'
-        f"{_head(letter, embedder, index, menu, several)}"
+        f"{_head(letter, embedder, index, menu, shown.about, several)}"
         f'<div class="set">{_tags(embedder)}'
         f"{knobs(letter, view.panel, index, menu.lab.public)}</div>"
         f"{_strip(view, shown)}{_body(view, menu, shown)}</section>"
     )
 
 
-def _head(letter: str, embedder: Spec, index: Spec, menu: Menu, several: bool) -> str:
+def _head(letter: str, embedder: Spec, index: Spec, menu: Menu, about: str, several: bool) -> str:
     return (
         f'<header class="head"><b class="badge" aria-hidden="true">{letter}</b>'
         f'<select class="field" data-pick="embedder" aria-label="Embedder of panel {letter}">'
-        f"{menu.embedder_options(embedder.name)}</select><i>×</i>"
+        f"{menu.embedder_options(embedder.name, about)}</select><i>×</i>"
         f'<select class="field" data-pick="index" aria-label="Index of panel {letter}">'
         f"{menu.index_options(embedder, index.name)}</select>"
         + (
@@ -151,7 +152,8 @@ def _facts(view: View, result: Result) -> str:
 
 
 def _body(view: View, menu: Menu, shown: Shown) -> str:
-    note = f'<p class="note">{escape(view.note)}</p>' if view.note else ""
+    law = NOTICE.get(menu.embedder(view.panel.embedder).about, "")
+    note = "".join(f'<p class="note">{escape(each)}</p>' for each in (view.note, law) if each)
     if view.result is None:
         return f'<div class="body">{note}{skeleton(shown.k)}</div>'
     answer = _problem(view, view.result, menu) if view.result.problem else grid(view.result, shown)

@@ -26,7 +26,11 @@ FILES = (
 
 
 def pickers(
-    menu: Callable[[Metric], Menu], names: Mapping[str, str], radius: float, cosine: float
+    menu: Callable[[Metric], Menu],
+    names: Mapping[str, str],
+    radius: float,
+    cosine: float,
+    about: str,
 ) -> str:
     """The hash with its radius, the embedding with its threshold.
 
@@ -35,13 +39,14 @@ def pickers(
         names: what is chosen, as ``hash`` and ``near``.
         radius: in bits.
         cosine: the threshold.
+        about: what the gallery's pictures are of.
     """
     hashes, embedders = menu(Metric.HAMMING), menu(Metric.COSINE)
     return (
-        f"{_pick('Hash', 'hash', hashes.embedder_options(names['hash']))}"
+        f"{_pick('Hash', 'hash', hashes.embedder_options(names['hash'], about))}"
         '<label class="pick slide"><span>Radius, bits</span><input type="range" data-radius'
         f' min="0" max="{FURTHEST}" step="1" value="{radius:g}"><output>{radius:g}</output></label>'
-        f"{_pick('Embedding', 'near', embedders.embedder_options(names['near']))}"
+        f"{_pick('Embedding', 'near', embedders.embedder_options(names['near'], about))}"
         '<label class="pick slide"><span>Cosine from</span><input type="range" data-cosine'
         f' min="0.5" max="1" step="0.001" value="{cosine:.3f}"><output>{cosine:.3f}</output>'
         '</label><button type="button" class="plain" data-equal title="The cosine at which the '

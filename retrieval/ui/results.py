@@ -22,6 +22,7 @@ class Shown:
         first: rank by row in the first panel; none in the first panel itself.
         sources: where a picture comes from, by row.
         version: of the gallery's rows, for the pictures' addresses.
+        about: what its pictures are of.
         chances: the fitted probability of a right picture by row; empty where none is fitted.
     """
 
@@ -31,6 +32,7 @@ class Shown:
     sources: Mapping[int, str]
     version: str = ""
     chances: Mapping[int, float] = field(default_factory=dict)
+    about: str = ""
 
 
 def grid(result: Result, shown: Shown) -> str:

@@ -190,7 +190,7 @@ class Tradeoffs:
         usual = int(SLICE if self.lab.public else SECONDS)
         return (
             f'<label class="pick"><span>Embedder</span><select class="field" data-embedder>'
-            f"{self.menu.embedder_options(job.embedder.name)}</select></label>"
+            f"{self.menu.embedder_options(job.embedder.name, job.gallery.about)}</select></label>"
             f'<fieldset class="kinds"><legend>Asked with</legend>{kinds}</fieldset>'
             f'<fieldset class="kinds"><legend>Speed of</legend>{speeds}</fieldset>'
             '<label class="pick"><span>Seconds</span><input class="field" type="number" '
