@@ -50,7 +50,7 @@ def freed(name: str) -> bool:
     gc.collect()
     made = used(name)
     networks = [weakref.ref(each) for each in vars(made).values() if isinstance(each, Network)]
-    watched = [weakref.ref(made), *networks]
+    watched: list[weakref.ref[object]] = [weakref.ref(made), *networks]
     assert networks and all(each() is not None for each in watched)
     del made
     return all(each() is None for each in watched)
