@@ -1,9 +1,10 @@
-"""OpenCLIP models that somebody names instead of choosing: by repository, folder or tag.
+"""Models that somebody names instead of choosing: by repository, folder or tag.
 
-``hf-hub:owner/name``, ``hf-hub:owner/name@revision``, ``local-dir:/path`` and open_clip's
-``ARCHITECTURE/TAG``. A name is checked before anything is loaded, then its configuration,
-which is small, says what it makes; from then on it is an embedder like any other. A branch
-or a tag of a repository is the commit that it was at its first use (``retrieval/commits.py``).
+Of OpenCLIP ``hf-hub:owner/name``, ``hf-hub:owner/name@revision``, ``local-dir:/path`` and
+``ARCHITECTURE/TAG``; of sentence-transformers ``st:owner/name``, with ``@revision`` too. A name
+is checked before anything is loaded, then its configuration, which is small, says what it makes;
+from then on it is an embedder like any other. A branch or a tag of a repository is the commit
+that it was at its first use (``retrieval/commits.py``).
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from functools import cache
 from pathlib import Path
 
 from retrieval import commits, hub
-from retrieval.embedders import openclip
+from retrieval.embedders import openclip, sbert_typed
 from retrieval.embedders.clip_config import CONFIG, Config, read_config
 from retrieval.embedders.clip_tokens import TOKENS
 from retrieval.errors import BadQuery, Damaged, NotReady, UnknownName
 from retrieval.registry import suggest
 from retrieval.types import Spec
 
-HUB, FOLDER = "hf-hub:", "local-dir:"
+HUB, FOLDER, ST = "hf-hub:", "local-dir:", sbert_typed.PREFIX
 TAGS = Path(__file__).parents[2] / "data" / "models" / "openclip_tags.txt"
 LONGEST = 300
 _WORD = r"[A-Za-z0-9_](?:[A-Za-z0-9_]|[.-](?![.-]))*(?<![.-])"
@@ -38,7 +39,7 @@ _LOCK = threading.Lock()
 
 def is_typed(name: str) -> bool:
     """Whether a name has the form of one that is typed."""
-    return name.startswith((HUB, FOLDER)) or "/" in name
+    return name.startswith((HUB, FOLDER, ST)) or "/" in name
 
 
 def known() -> list[Spec]:
@@ -55,7 +56,7 @@ def spec(name: str) -> Spec:
         Damaged: the folder or the configuration is not that of a model that is read here.
         NotReady: gated, or a library is missing.
         Unreachable: the hub does not answer, or has no such repository.
-        Unsupported: the repository holds no OpenCLIP model.
+        Unsupported: the repository holds no model of that kind.
     """
     if name not in _SPECS:
         made = _made(checked(name))
@@ -73,12 +74,13 @@ def checked(name: str) -> str:
     """
     if len(name) > LONGEST or not name.isprintable():
         raise BadQuery(f"a model's name has at most {LONGEST} printable characters")
-    if name.startswith(HUB):
-        repo, _, revision = name.removeprefix(HUB).partition("@")
+    if name.startswith((HUB, ST)):
+        kind, _, rest = name.partition(":")
+        repo, _, revision = rest.partition("@")
         if not _is_repo(repo) or (revision or "@" in name) and not REVISION.fullmatch(revision):
             raise BadQuery(
                 f"{name[:120]!r} names no repository of the hub; "
-                "write hf-hub:owner/name or hf-hub:owner/name@revision"
+                f"write {kind}:owner/name or {kind}:owner/name@revision"
             )
     elif name.startswith(FOLDER):
         if not name.removeprefix(FOLDER).startswith(("/", "~")):
@@ -101,9 +103,10 @@ def _tags() -> dict[str, str]:
 def _made(name: str) -> Spec:
     if name.startswith(FOLDER):
         return _folder(name)
-    if name.startswith(HUB):
-        repo, _, revision = name.removeprefix(HUB).partition("@")
-        return _hub(name, repo, revision)
+    if name.startswith((HUB, ST)):
+        repo, _, revision = name.partition(":")[2].partition("@")
+        make = _hub if name.startswith(HUB) else sbert_typed.spec
+        return make(name, repo, revision)
     made = _hub(name, _tags()[name], "")
     _same(name, made)
     return made
