@@ -50,10 +50,10 @@ def freed(name: str) -> bool:
     gc.collect()
     made = used(name)
     networks = [weakref.ref(each) for each in vars(made).values() if isinstance(each, Network)]
-    watched: list[weakref.ref[object]] = [weakref.ref(made), *networks]
-    assert networks and all(each() is not None for each in watched)
+    itself = weakref.ref(made)
+    assert networks and all(each() is not None for each in networks)
     del made
-    return all(each() is None for each in watched)
+    return itself() is None and all(each() is None for each in networks)
 
 
 def test_openclip_is_freed(uncollected: None, clip: str) -> None:

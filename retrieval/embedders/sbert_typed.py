@@ -221,14 +221,15 @@ def _whole(spec: Spec, folder: Path) -> Any:
     """
     import torch
 
-    probes, model = [], None
+    model: Any = None
+    probes: list[Vectors] = []
     for seed in (0, 1):
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             model = None  # two at once may not fit
             model = _loaded(spec, folder)
             probes.append(_probed(model))
-    if not np.allclose(*probes, atol=1e-5):
+    if not np.allclose(probes[0], probes[1], atol=1e-5):
         raise Damaged(
             f"{folder} lacks weights, and the library would make them up; name another model"
         )
