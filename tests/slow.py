@@ -17,7 +17,7 @@ from retrieval.types import Spec, Vectors
 
 def slow(folder: Path, seconds: float = 0.005, kind: str = "") -> Spec:
     """The spec; each batch leaves the number of its process in a folder."""
-    params = (("folder", str(folder)), ("seconds", seconds), ("kind", kind))
+    params = (("pids", str(folder)), ("seconds", seconds), ("kind", kind))
     return Spec("slow", "Slow", "tests.slow:Slow", dim=192, revision="1", params=params)
 
 
@@ -25,7 +25,7 @@ class Slow(Embedder):
     """Every pixel of a picture of 8 x 8, after a while."""
 
     def _images(self, batch: Sequence[Image.Image]) -> Vectors:
-        with Path(self.spec.param("folder"), "pids").open("a") as file:
+        with Path(self.spec.param("pids"), "pids").open("a") as file:
             file.write(f"{os.getpid()}\n")
         time.sleep(self.spec.param("seconds") * len(batch))
         if self.spec.param("kind") == "refuses":

@@ -32,17 +32,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     page.close()
 
 
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    yield page
-    page.close()
-    assert complaints == []
-
-
 def opened(page: Page, address: str) -> Page:
     page.goto(address)
     expect(page.locator("#duplicates .twins")).to_be_visible(timeout=PATIENT)

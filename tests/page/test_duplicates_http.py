@@ -72,8 +72,8 @@ def refusal(public: Served, path: str, body: object) -> str:
     [
         ({"gallery": "/etc"}, "no gallery is called '/etc'"),
         ({"gallery": 5}, "gallery must be a text"),
-        ({"hash": "/etc/passwd"}, "embedder is called"),
-        ({"near": "hf-hub:timm/ViT-B-16-SigLIP"}, "embedder is called"),
+        ({"hash": "/etc/passwd"}, "a public lab loads none"),
+        ({"near": "hf-hub:timm/ViT-B-16-SigLIP"}, "a public lab loads none"),
         ({"near": ["colours"]}, "near must be a text"),
         ({"near": "captions"}, "hash of pictures is compared with an embedding"),
         ({"near": "phash"}, "hash of pictures is compared with an embedding"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from retrieval.lab import Lab
 from retrieval.ui import examples, launch
@@ -44,17 +44,6 @@ def url(lab: Lab) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def public_url() -> Iterator[str]:
     yield from served(Lab(public=True))
-
-
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    yield page
-    page.close()
-    assert complaints == []
 
 
 def opened(tab: Page, address: str) -> Page:

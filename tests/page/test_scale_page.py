@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from retrieval.lab import Lab
 from retrieval.measure import drawn, scale
@@ -48,17 +48,6 @@ def url(lab: Lab) -> Iterator[str]:
     page = launch.start(few(lab), "127.0.0.1", quiet=True)
     yield str(page.local_url)
     page.close()
-
-
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    yield page
-    page.close()
-    assert complaints == []
 
 
 def opened(tab: Page, address: str) -> Page:

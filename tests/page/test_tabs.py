@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from retrieval.lab import Lab
 from retrieval.measure.rounds import Job, rounds, sweeps
@@ -55,18 +55,6 @@ def url(lab: Lab) -> Iterator[str]:
     page = launch.start(few(lab), "127.0.0.1", quiet=True)
     yield str(page.local_url)
     page.close()
-
-
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    yield page
-    page.close()
-    refused = "responded with a status of 400"  # Chromium says so of every refusal
-    assert [each for each in complaints if refused not in each] == []
 
 
 def opened(tab: Page, address: str) -> Page:
