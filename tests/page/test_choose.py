@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from retrieval.ui import launch
 from tests.bare import unmeasured
 from tests.page.conftest import SHOTS
-from tests.page.test_tabs import opened, said, tab
+from tests.page.test_tabs import opened, said
 from tests.page.test_tabs_http import few
 
 __all__ = ["tab"]
