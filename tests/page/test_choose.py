@@ -13,7 +13,6 @@ from tests.page.conftest import SHOTS
 from tests.page.test_tabs import opened, said
 from tests.page.test_tabs_http import few
 
-__all__ = ["tab"]
 pytestmark = pytest.mark.browser
 START = "?gallery=stamps&q=a+bird&panel=conse-lite2@exact&tab=choose"
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
