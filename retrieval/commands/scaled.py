@@ -9,7 +9,6 @@ import sys
 from contextlib import closing
 from typing import Any
 
-from retrieval.cli import amount
 from retrieval.commands.listing import table
 from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
@@ -17,6 +16,7 @@ from retrieval.lab import Lab
 from retrieval.measure import outlook, scale
 from retrieval.measure.outlook import BEYOND, SHOWN, VAGUE, many
 from retrieval.measure.scale import TARGET, Left
+from retrieval.runtime.amounts import amount
 from retrieval.runtime.machine import machine, memory
 
 MS = 20.0
