@@ -26,6 +26,8 @@ from tests import pgserver, remotes
 from tests.pgserver import tables
 from tests.vectors import drawn, made
 
+pytestmark = pytest.mark.server
+
 folder, server, ended = pgserver.folder, pgserver.server, pgserver.ended
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "retrieval", "load", "--gallery", "clipart"]

@@ -24,6 +24,8 @@ from retrieval.types import Metric
 from tests import remotes
 from tests.vectors import built, drawn, made
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parent.parent
 NAMES = list(remotes.KINDS)
 Hurry: TypeAlias = Callable[[], None]
