@@ -339,8 +339,12 @@ def test_a_visitors_votes_stay_in_the_browser(tab: Page, tmp_path: Path) -> None
         tab.locator("[data-cast=tie]").click()
         place = tab.locator("#quality [data-piece=vote]")
         expect(place).to_contain_text("1 vote.")
+        expect(tab.locator(".panel[aria-busy]")).to_have_count(0, timeout=PATIENT)
         tab.reload()
         expect(place).to_contain_text("1 vote.", timeout=PATIENT)
+        expect(tab.locator(".over")).to_be_attached(timeout=PATIENT)
+        expect(tab.locator(".panel[aria-busy]")).to_have_count(0, timeout=PATIENT)
+        tab.wait_for_load_state("networkidle")  # the answer's stream has been read to its end
         assert not (tmp_path / "votes").exists()
         tab.goto("about:blank")  # before its server goes
     finally:
