@@ -128,6 +128,8 @@ def write_model(folder: Path, seed: int, kind: str = "clip") -> Path:
     for each in model.state_dict().values():  # as training leaves nothing at 0 or 1
         if each.is_floating_point() and each.ndim and each.unique().numel() == 1:
             each.normal_(0, 0.1) if each.flatten()[0] == 0 else each.uniform_(0.5, 1.5)
+        if kind == "pe-core" and each.ndim > 1:  # else every picture has nearly the same vector
+            each.mul_(5)
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / openclip.WEIGHTS)
     return folder
