@@ -106,7 +106,8 @@ class Lab:
             )
         spec = EMBEDDERS.spec(name)
         ours = spec.metric is not Metric.HAMMING and not spec.key
-        return replace(spec, precision=self.precision) if ours else spec
+        other = ours and spec.precision != self.precision  # asked for often: no copy for nothing
+        return replace(spec, precision=self.precision) if other else spec
 
     def index_spec(self, name: str) -> Spec:
         """An index's spec.
