@@ -193,10 +193,12 @@ def _hits(gallery: Gallery, rows: Rows, values: Scores, ranks: Sequence[int]) ->
 
 
 def _missed(gallery: Gallery, found: Rows, share: float, encoded: Encoded) -> tuple[Hit, ...]:
-    wanted = int((encoded.rows >= 0).sum())
-    lost = wanted - round(share * wanted)
-    places = np.flatnonzero(~np.isin(encoded.rows[:wanted], found))[:lost]
-    ranks = (places + 1).tolist()
+    true, here = encoded.rows[encoded.rows >= 0].tolist(), set(found.tolist())
+    lost = len(true) - round(share * len(true))
+    places = [place for place, row in enumerate(true) if row not in here][:lost]
+    if not places:
+        return ()
+    ranks = [place + 1 for place in places]
     return _hits(gallery, encoded.rows[places], encoded.scores[places], ranks)
 
 
