@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,42 @@ def test_an_index_that_holds_too_much_is_out(tmp_path: Path) -> None:
     assert picked.out["faiss-hnsw"].startswith("holds ")
     with pytest.raises(BadQuery, match="no index reaches recall 0.9 within 0 MB; ask for less"):
         pick(lab, job(lab), 0.9, 1000)
+
+
+def test_exact_search_is_found_where_few_queries_flattered_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(cache=tmp_path)
+    monkeypatch.setattr("retrieval.measure.pick.FINALISTS", 1)
+    true = Picking._look
+
+    def look(self: Picking, index, knobs, queries) -> Look:  # type: ignore[no-untyped-def]
+        seen = true(self, index, knobs, queries)
+        if index.spec.name == "exact":
+            return replace(seen, p50=1e3)
+        return seen if len(queries.vectors) > FEW else replace(seen, recall=1.0)
+
+    monkeypatch.setattr(Picking, "_look", look)
+    names = ("exact", "faiss-ivfpq")
+    assert pick(lab, job(lab, names), 1.0, None).best.index == "exact"
+    with pytest.raises(BadQuery, match=r"no index reaches recall 1; .* the best has 0\.9"):
+        pick(lab, job(lab, ("faiss-sq8",)), 1.0, None)
+
+
+def test_the_widest_setting_is_tried_before_an_index_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(cache=tmp_path)
+    true = Picking._look
+
+    def look(self: Picking, index, knobs, queries) -> Look:  # type: ignore[no-untyped-def]
+        seen = true(self, index, knobs, queries)
+        return seen if len(queries.vectors) > FEW else replace(seen, recall=1.0)
+
+    monkeypatch.setattr(Picking, "_look", look)
+    picked = pick(lab, job(lab, ("faiss-ivf",)), 1.0, None)
+    assert picked.best.recall == 1
+    assert picked.best.knobs["nprobe"] == max(each.knobs["nprobe"] for each in picked.finalists)
 
 
 @pytest.mark.parametrize("target", [0, -1, 1.1, float("nan")])

@@ -123,7 +123,7 @@ class Picking:
             if stairs:
                 found.append(sorted(stairs, key=lambda each: each.p50))
         found.sort(key=lambda each: each[0].p50)
-        finalists = self._final(found)
+        finalists = self._finalists(found)
         reached = [each for each in finalists if each.recall >= self.target]
         if not reached:
             raise BadQuery(self._none(finalists))
@@ -189,20 +189,45 @@ class Picking:
         share = recalls(queries.vectors, queries.stored, rows, queries.truth, index.metric).mean()
         return Look(index.spec.name, knobs, float(share), float(np.median(times)) / 1e6)
 
-    def _final(self, found: Sequence[Sequence[Look]]) -> tuple[Look, ...]:
-        """The best of the best indexes and their next wider settings, in turns."""
-        chosen: list[Look] = []
-        for stairs in found[:FINALISTS]:
-            best = stairs[0]
-            chosen += [best, *(replace(best, knobs=knobs) for knobs in self._wider(best))]
+    def _finalists(self, found: Sequence[Sequence[Look]]) -> tuple[Look, ...]:
+        """Few indexes at a time, the fastest first, until one reaches the target with all queries.
+
+        Where none does, few queries flattered all of them: each at its widest setting then.
+        """
+        best = [stairs[0] for stairs in found]
+        groups = [
+            [each for look in best[first : first + FINALISTS] for each in self._near(look)]
+            for first in range(0, len(best), FINALISTS)
+        ]
+        groups.append([self._widest(look) for look in best])
+        finalists: list[Look] = []
+        for group in groups:
+            finalists += self._final(group)
+            if any(each.recall >= self.target for each in finalists):
+                break
+        return tuple(sorted(finalists, key=lambda each: each.p50))
+
+    def _final(self, chosen: Sequence[Look]) -> Iterator[Look]:
+        """Settings measured with all queries, in turns."""
         runs: list[list[Look]] = [[] for _ in chosen]
         for _ in range(ROUNDS):
             for run, each in zip(runs, chosen, strict=True):
                 run.append(self._look(self.indexes[each.index], each.knobs, self.queries))
-        measured = (
-            replace(run[0], p50=float(np.median([each.p50 for each in run]))) for run in runs
-        )
-        return tuple(sorted(measured, key=lambda each: each.p50))
+        for run in runs:
+            yield replace(run[0], p50=float(np.median([each.p50 for each in run])))
+
+    def _near(self, look: Look) -> list[Look]:
+        """A setting and those a step wider."""
+        return [look, *(replace(look, knobs=knobs) for knobs in self._wider(look))]
+
+    def _widest(self, look: Look) -> Look:
+        """The setting of its index that asks most."""
+        knobs = {
+            each.name: steps(each)[-1]
+            for each in self.indexes[look.index].spec.knobs
+            if each.when == "query"
+        }
+        return replace(look, knobs=knobs)
 
     def _wider(self, look: Look) -> Iterator[dict[str, int]]:
         """The settings one step up in one knob: few queries may have flattered the best."""
