@@ -9,40 +9,12 @@ import numpy as np
 from retrieval.errors import Damaged
 from retrieval.indexes.beams import beam, told
 from retrieval.indexes.faiss_base import library, selector
-from retrieval.types import Knob
+from retrieval.indexes.graph_knobs import graph_knobs
 from retrieval.where import Allowed
 
 GRAPH = "graph.faiss"
 """File name of a graph, in FAISS's format."""
-KNOBS = (
-    Knob(
-        name="efSearch",
-        low=1,
-        high=512,
-        default=16,
-        when="query",
-        unit="candidates",
-        help="Candidates kept while walking the graph; below k it counts as k.",
-    ),
-    Knob(
-        name="M",
-        low=4,
-        high=64,
-        default=16,
-        when="build",
-        unit="links",
-        help="Links of a vector in each layer, twice as many in the lowest.",
-    ),
-    Knob(
-        name="efConstruction",
-        low=8,
-        high=512,
-        default=40,
-        when="build",
-        unit="candidates",
-        help="Candidates kept while a vector's links are chosen.",
-    ),
-)
+KNOBS = graph_knobs(16, 40)
 
 
 def search_params(knobs: dict[str, int]) -> Any:

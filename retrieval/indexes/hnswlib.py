@@ -20,8 +20,9 @@ from retrieval.errors import Damaged
 from retrieval.indexes.base import Filtered, Index, padded
 from retrieval.indexes.beams import beam
 from retrieval.indexes.faiss_base import array_read, straight
+from retrieval.indexes.graph_knobs import graph_knobs
 from retrieval.runtime import threads
-from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
+from retrieval.types import Metric, Rows, Scores, Spec, Vectors
 from retrieval.where import Allowed
 
 Asks: TypeAlias = Callable[[int], bool]
@@ -34,35 +35,7 @@ SPECS = (
         title="hnswlib HNSW (Chroma's build)",
         target="retrieval.indexes.hnswlib:Hnswlib",
         family="hnswlib",
-        knobs=(
-            Knob(
-                name="efSearch",
-                low=1,
-                high=512,
-                default=32,
-                when="query",
-                unit="candidates",
-                help="Candidates kept while walking the graph; below k it counts as k.",
-            ),
-            Knob(
-                name="M",
-                low=4,
-                high=64,
-                default=16,
-                when="build",
-                unit="links",
-                help="Links of a vector in each layer, twice as many in the lowest.",
-            ),
-            Knob(
-                name="efConstruction",
-                low=8,
-                high=512,
-                default=64,
-                when="build",
-                unit="candidates",
-                help="Candidates kept while a vector's links are chosen.",
-            ),
-        ),
+        knobs=graph_knobs(32, 64),
         filters="rows",
         needs=("hnswlib",),
         install="pip install chroma-hnswlib",

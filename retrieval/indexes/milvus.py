@@ -19,6 +19,7 @@ import numpy as np
 from retrieval.errors import LabError
 from retrieval.indexes.archive import Archived, Chosen, Found
 from retrieval.indexes.beams import beam, told
+from retrieval.indexes.graph_knobs import graph_knobs
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
 from retrieval.where import Allowed
@@ -38,35 +39,7 @@ _GRAPH_AND_LISTS = (
         target="retrieval.indexes.milvus:Milvus",
         family=FAMILY,
         note="Milvus in Python over FAISS",
-        knobs=(
-            Knob(
-                name="ef",
-                low=1,
-                high=512,
-                default=64,
-                when="query",
-                unit="candidates",
-                help="Candidates kept while walking the graph; below k it counts as k.",
-            ),
-            Knob(
-                name="M",
-                low=4,
-                high=64,
-                default=16,
-                when="build",
-                unit="links",
-                help="Links of a vector in each layer, twice as many in the lowest.",
-            ),
-            Knob(
-                name="efConstruction",
-                low=8,
-                high=512,
-                default=64,
-                when="build",
-                unit="candidates",
-                help="Candidates kept while a vector's links are chosen.",
-            ),
-        ),
+        knobs=graph_knobs(64, 64, ("ef", "M", "efConstruction")),
         filters="columns",
         needs=NEEDS,
         install=INSTALL,

@@ -13,8 +13,9 @@ import numpy as np
 from retrieval.errors import LabError
 from retrieval.indexes.archive import Archived, Chosen, Found
 from retrieval.indexes.beams import beam
+from retrieval.indexes.graph_knobs import graph_knobs
 from retrieval.runtime import threads
-from retrieval.types import Knob, Spec, Vectors
+from retrieval.types import Spec, Vectors
 from retrieval.where import Allowed, Column
 
 PART = 10_000
@@ -29,35 +30,7 @@ SPECS = (
         title="Qdrant HNSW (in process)",
         target="retrieval.indexes.qdrant:Hnsw",
         family="Qdrant",
-        knobs=(
-            Knob(
-                name="hnsw_ef",
-                low=1,
-                high=512,
-                default=64,
-                when="query",
-                unit="candidates",
-                help="Candidates kept while walking the graph; below k it counts as k.",
-            ),
-            Knob(
-                name="m",
-                low=4,
-                high=64,
-                default=16,
-                when="build",
-                unit="links",
-                help="Links of a vector in each layer, twice as many in the lowest.",
-            ),
-            Knob(
-                name="ef_construct",
-                low=8,
-                high=512,
-                default=100,
-                when="build",
-                unit="candidates",
-                help="Candidates kept while a vector's links are chosen.",
-            ),
-        ),
+        knobs=graph_knobs(64, 100, ("hnsw_ef", "m", "ef_construct")),
         filters="columns",
         needs=("qdrant_edge",),
         install="pip install qdrant-edge-py",

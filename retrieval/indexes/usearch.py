@@ -13,41 +13,14 @@ import numpy as np
 from retrieval.errors import Damaged
 from retrieval.indexes.base import Index, padded
 from retrieval.indexes.faiss_base import array_read, straight
+from retrieval.indexes.graph_knobs import graph_knobs
 from retrieval.runtime import threads
-from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
+from retrieval.types import Metric, Rows, Scores, Spec, Vectors
 
 GRAPH, ORDER = "graph.npy", "order.npy"
 HEAD = 8
 """Bytes of what usearch saves that stand before the vectors: how many, and how long each."""
-KNOBS = (
-    Knob(
-        name="efSearch",
-        low=1,
-        high=512,
-        default=32,
-        when="query",
-        unit="candidates",
-        help="Candidates kept while walking the graph; below k it counts as k.",
-    ),
-    Knob(
-        name="M",
-        low=4,
-        high=64,
-        default=16,
-        when="build",
-        unit="links",
-        help="Links of a vector in each layer, twice as many in the lowest.",
-    ),
-    Knob(
-        name="efConstruction",
-        low=8,
-        high=512,
-        default=64,
-        when="build",
-        unit="candidates",
-        help="Candidates kept while a vector's links are chosen.",
-    ),
-)
+KNOBS = graph_knobs(32, 64)
 
 
 def spec(kind: str, note: str = "") -> Spec:
