@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from retrieval.embedders import EMBEDDERS
 from retrieval.lab import Lab
 from retrieval.runtime import paths
 from tests.fakes import BLIND, COLOUR, Colours
+from tests.hubclient import HubClient
+from tests.hubserver import HubServer, Trouble
 
 for name in ("JINA_API_KEY", "COHERE_API_KEY"):  # no test spends the money of whoever runs it
     os.environ.pop(name, None)
@@ -36,3 +39,12 @@ def warm(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "networks").symlink_to(networks.resolve())
     return folder
+
+
+@pytest.fixture
+def client(server: HubServer, tmp_path: Path, cache: Path) -> Iterator[HubClient]:
+    """A client of a module's own hub that has downloaded nothing."""
+    server.trouble = Trouble()
+    server.log.clear()
+    with HubClient(tmp_path, server.url, cache) as made:
+        yield made

@@ -207,15 +207,6 @@ def server(folders: dict[str, Path]) -> Iterator[HubServer]:
         yield made
 
 
-@pytest.fixture
-def client(server: HubServer, tmp_path: Path, cache: Path) -> Iterator[HubClient]:
-    """A client that has downloaded nothing."""
-    server.trouble = Trouble()
-    server.log.clear()
-    with HubClient(tmp_path, server.url, cache) as made:
-        yield made
-
-
 def test_first_load_then_warm_without_network(
     server: HubServer, client: HubClient, tmp_path: Path, cache: Path
 ) -> None:

@@ -10,7 +10,6 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import Any
 
-from retrieval.errors import BadKnob, BadVectors
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, library
 from retrieval.indexes.faiss_graph import (
     KNOBS,
@@ -19,6 +18,7 @@ from retrieval.indexes.faiss_graph import (
     search_params,
     sound,
 )
+from retrieval.indexes.faiss_pq import sub_quantisers
 from retrieval.indexes.faiss_refined import Refined, refined, rotated
 from retrieval.runtime import threads
 from retrieval.types import Knob, Scores, Spec, Vectors
@@ -142,32 +142,11 @@ class HnswPq(GraphOfCodes):
     """``HNSWx_PQm,RFlat``."""
 
     def _empty(self) -> Any:
-        faiss, parts = library(), self._parts()
+        faiss, parts = library(), sub_quantisers(self, COARSE, "faiss-hnsw")
         bits = FINE if self.count >= 2**FINE else COARSE
         engine = faiss.IndexHNSWPQ(self.width, parts, self.knobs["M"], bits, faiss.METRIC_L2)
         faiss.downcast_index(engine.storage).pq.cp.min_points_per_centroid = 1
         return engine
-
-    def _parts(self) -> int:
-        """The knob ``m``, where it and the vectors allow to train.
-
-        Raises:
-            BadKnob: it does not divide the width.
-            BadVectors: fewer vectors than a sub-quantiser has centroids.
-        """
-        parts = self.knobs["m"]
-        if self.width % parts:
-            most = self.width & -self.width  # the largest power of two that divides it
-            raise BadKnob(
-                f"m is {parts}; it must divide the vectors' {self.width} dimensions: "
-                + (f"take a power of two up to {most}" if most >= 4 else "take faiss-hnsw")
-            )
-        if self.count < 2**COARSE:
-            raise BadVectors(
-                f"{self.spec.name} needs {2**COARSE} vectors to train, got {self.count}; "
-                "take exact or faiss-hnsw"
-            )
-        return parts
 
     def _bytes_trained(self, storage: Any) -> int:
         return 4 * int(storage.pq.centroids.size() + storage.pq.sdc_table.size())

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.errors import BadKnob, BadVectors, Damaged
+from retrieval.errors import Damaged
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, engine_read, library
 from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe
+from retrieval.indexes.faiss_pq import sub_quantisers
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
 from retrieval.where import Allowed
@@ -87,7 +88,7 @@ class IvfPq(Lists):
         return params
 
     def _made(self, vectors: Vectors) -> Any:
-        faiss, parts = library(), self._parts()
+        faiss, parts = library(), sub_quantisers(self, BITS, "faiss-ivf")
         coarse = faiss.IndexIVFPQFastScan(
             self._quantizer(), self.width, self.nlist, parts, BITS, faiss.METRIC_INNER_PRODUCT
         )
@@ -96,27 +97,6 @@ class IvfPq(Lists):
             coarse.train(vectors)
         coarse.add(vectors)
         return self._whole(coarse, vectors)
-
-    def _parts(self) -> int:
-        """The knob ``m``, where it and the vectors allow to train.
-
-        Raises:
-            BadKnob: it does not divide the width.
-            BadVectors: fewer vectors than a sub-quantiser has centroids.
-        """
-        parts = self.knobs["m"]
-        if self.width % parts:
-            most = self.width & -self.width  # the largest power of two that divides it
-            raise BadKnob(
-                f"m is {parts}; it must divide the vectors' {self.width} dimensions: "
-                + (f"take a power of two up to {most}" if most >= 4 else "take faiss-ivf")
-            )
-        if self.count < 2**BITS:
-            raise BadVectors(
-                f"{self.spec.name} needs {2**BITS} vectors to train, got {self.count}; "
-                "take exact or faiss-ivf"
-            )
-        return parts
 
     def _whole(self, coarse: Any, vectors: Vectors) -> Any:
         faiss = library()
