@@ -56,6 +56,12 @@ class Bar:
         """Another name for what comes."""
         self.desc = desc.rsplit("/", 1)[-1]
 
+    def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
+        """Nothing is drawn."""
+
+    def refresh(self) -> None:
+        """Nothing is drawn."""
+
     def close(self) -> None:
         """Nothing is held."""
 

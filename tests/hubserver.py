@@ -41,6 +41,13 @@ class Trouble:
     """Named as the commit that was served."""
     redirect: bool = False
     """Files are served by a 302 to another path, as a content network would."""
+    whole: bool = False
+    """Nobody is given a part of a file: a Range header is ignored."""
+    xet: bool = False
+    """Files are said to be in the hub's other storage too, as most of its large ones are."""
+    stall: dict[str, int] = field(default_factory=dict)
+    """Path -> bytes after which one download of it waits for ``go_on``, once."""
+    go_on: threading.Event = field(default_factory=threading.Event)
     until: threading.Event | None = None
     """Nothing is answered before it is set."""
 
@@ -54,6 +61,8 @@ class HubServer:
         self.log: list[str] = []
         self.sent: dict[str, int] = {}
         """Bytes of each file that were written to a socket."""
+        self.tokens: dict[str, str] = {}
+        """Path -> the right that was shown when it was asked for."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -113,6 +122,8 @@ class Answer(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         hub.log.append(f"{self.command} {path}")
+        if "Authorization" in self.headers:
+            hub.tokens[path] = self.headers["Authorization"]
         if trouble.status and trouble.only in path:
             self._refuse(trouble.status, CODES.get(trouble.status, ""))
         elif path.startswith("/api/"):
@@ -169,6 +180,9 @@ class Answer(BaseHTTPRequestHandler):
             "X-Linked-Etag": f'"{digest(content)}"',
             "ETag": f'"{digest(content)}"',
         }
+        if trouble.xet:
+            headers["X-Xet-Hash"] = digest(content)
+            headers["X-Xet-Refresh-Route"] = f"{self.server_of.url}/api/xet"
         if not trouble.redirect:
             return self._bytes(path, content, headers)
         self.send_response(302)
@@ -183,10 +197,11 @@ class Answer(BaseHTTPRequestHandler):
         trouble, whole = self.server_of.trouble, len(content)
         if path in trouble.corrupt:
             content = content[:-8] + bytes(255 - byte for byte in content[-8:])
-        start, stop = span(self.headers.get("Range"), whole)
-        self.send_response(206 if self.headers.get("Range") else 200)
+        asked = "" if trouble.whole else self.headers.get("Range")
+        start, stop = span(asked, whole)
+        self.send_response(206 if asked else 200)
         headers = {**headers, "Accept-Ranges": "bytes", "Content-Length": str(stop - start)}
-        if self.headers.get("Range"):
+        if asked:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{whole}"
         for key, value in headers.items():
             self.send_header(key, value)
@@ -197,8 +212,19 @@ class Answer(BaseHTTPRequestHandler):
         cut = trouble.cut.pop(path, None)
         if cut is not None:
             body, self.close_connection = body[:cut], True
-        self.wfile.write(body)
-        self.server_of.sent[path] = self.server_of.sent.get(path, 0) + len(body)
+        self._send(path, body[: trouble.stall.get(path)])
+        if path in trouble.stall:
+            rest = body[trouble.stall.pop(path) :]
+            trouble.go_on.wait(30)
+            self._send(path, rest)
+
+    def _send(self, path: str, body: bytes) -> None:
+        try:
+            self.wfile.write(body)
+        except ConnectionError:  # whoever asked is gone
+            self.close_connection = True
+        else:
+            self.server_of.sent[path] = self.server_of.sent.get(path, 0) + len(body)
 
     def _query(self, name: str) -> bool:
         return parse_qs(urlsplit(self.path).query).get(name, ["false"])[0].lower() == "true"
