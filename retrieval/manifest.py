@@ -8,18 +8,21 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from glob import escape
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from retrieval.errors import Damaged, LabError
-from retrieval.runtime.disk import sha256, sync
+from retrieval.runtime.disk import exchange, sha256, sync
+
+T = TypeVar("T")
 
 NAME = "manifest.json"
 FORMAT = 1
+OLD = ".old"
 RECORDED = ("numpy", "faiss-cpu", "openvino", "torch", "pillow", "tokenizers", "imagehash")
 
 
@@ -52,12 +55,39 @@ def read(folder: Path) -> dict[str, Any]:
     return {"format": FORMAT, **whole}
 
 
+def steady(folder: Path, reader: Callable[[Path], T]) -> T:
+    """What a reader makes of a folder; it reads again where the folder was replaced meanwhile."""
+    while True:
+        before = _mark(folder)
+        try:
+            found = reader(folder)
+        except Exception:
+            if _mark(folder) == before:
+                raise
+        else:
+            if _mark(folder) == before:
+                return found
+
+
+def _mark(folder: Path) -> tuple[int, int] | None:
+    """Tells a folder from the one that takes its place."""
+    try:
+        told = folder.stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_mtime_ns  # a number may be given again, but not at that time
+
+
 def check(folder: Path) -> dict[str, Any]:
     """The manifest of a folder, every file compared with its SHA-256.
 
     Raises:
         Damaged: a file is missing or differs.
     """
+    return steady(folder, _checked)
+
+
+def _checked(folder: Path) -> dict[str, Any]:
     manifest = read(folder)
     for name, wanted in manifest["files"].items():
         path = folder / name
@@ -85,9 +115,8 @@ def publish(target: Path, key: Mapping[str, Any], seconds: float | None = None) 
     """
     beside = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}")
     start = time.perf_counter()
-    for left in target.parent.glob(f".{escape(target.name)}.*/"):
-        shutil.rmtree(left, ignore_errors=True)
     try:
+        _tidy(target)
         beside.mkdir(parents=True)
         yield beside
         _describe(beside, key, time.perf_counter() - start if seconds is None else seconds)
@@ -137,9 +166,20 @@ def recorded() -> dict[str, Any]:
     }
 
 
+def _tidy(target: Path) -> None:
+    for left in target.parent.glob(f".{escape(target.name)}.*/"):
+        if left.name.endswith(OLD) and not target.exists():  # killed in the middle of a swap
+            left.rename(target)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _swap(beside: Path, target: Path) -> None:
-    if target.exists():  # only a damaged one is replaced: a key names its folder
-        target.rename(beside.with_name(beside.name + ".old"))
-    beside.rename(target)
+    old = beside.with_name(beside.name + OLD)
+    if not target.exists():
+        beside.rename(target)
+    elif not exchange(beside, target):  # for a moment there is neither
+        target.rename(old)
+        beside.rename(target)
     sync(target.parent)
-    shutil.rmtree(beside.with_name(beside.name + ".old"), ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from retrieval import manifest
 from retrieval.errors import Damaged, LabError
+from retrieval.runtime.disk import exchange
 
 KEY = {"kind": "test", "name": "naïve"}
 
@@ -121,3 +123,80 @@ def test_another_shape_is_damage(tmp_path: Path, change: Callable[[dict[str, Any
     (folder / manifest.NAME).write_text(json.dumps(body))
     with pytest.raises(Damaged, match="cannot be read"):
         manifest.check(folder)
+
+
+SWAPS = """
+import itertools, sys
+from pathlib import Path
+from retrieval import manifest
+for number in itertools.count():
+    with manifest.publish(Path(sys.argv[1]), {"kind": "test"}) as beside:
+        for name in ("one", "two"):
+            (beside / name).write_text(str(number))
+"""
+
+
+def pair(folder: Path) -> tuple[str, str]:
+    manifest.check(folder)
+    return (folder / "one").read_text(), (folder / "two").read_text()
+
+
+def test_a_reader_sees_one_whole_folder_while_it_is_replaced(tmp_path: Path) -> None:
+    folder, seen = tmp_path / "thing", set()
+    with manifest.publish(folder, KEY) as beside:
+        for name in ("one", "two"):
+            (beside / name).write_text("first")
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", SWAPS, str(folder)])
+        end, wanted = time.monotonic() + 60, len(seen) + 20
+        while len(seen) < wanted and time.monotonic() < end:
+            assert (folder / manifest.NAME).exists()
+            one, two = manifest.steady(folder, pair)
+            assert one == two
+            seen.add(f"{process.pid} {one}")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        one, two = pair(folder)
+        assert one == two
+        assert len(seen) >= wanted
+
+
+def test_a_reader_reads_again_what_was_replaced_meanwhile(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    reads: list[bytes] = []
+
+    def read(folder: Path) -> bytes:
+        reads.append((folder / "data.bin").read_bytes())
+        if len(reads) == 1:
+            with manifest.publish(folder, KEY) as beside:
+                (beside / "data.bin").write_bytes(b"new")
+            raise ValueError("half of the old, half of the new")
+        return reads[-1]
+
+    assert manifest.steady(folder, read) == b"new"
+    with pytest.raises(ZeroDivisionError):
+        manifest.steady(folder, lambda _: 1 / 0)
+
+
+def test_where_folders_cannot_be_exchanged_a_kill_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "exchange", lambda one, other: False)
+    folder = made(tmp_path)
+    with manifest.publish(folder, KEY) as beside:
+        (beside / "data.bin").write_bytes(b"new")
+    assert (folder / "data.bin").read_bytes() == b"new"
+    folder.rename(tmp_path / ".thing.1.2.old")  # killed before the second of two steps
+    with pytest.raises(RuntimeError), manifest.publish(folder, KEY):
+        raise RuntimeError
+    assert manifest.check(folder)["key"] == KEY
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+
+
+def test_this_system_exchanges_folders(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    assert exchange(tmp_path / "one", tmp_path / "two")
+    assert (tmp_path / "one" / "two").exists() and (tmp_path / "two" / "one").exists()
+    assert not exchange(tmp_path / "one", tmp_path / "none")

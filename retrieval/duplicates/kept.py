@@ -115,6 +115,10 @@ def read(folder: Path) -> Detection:
     Raises:
         Damaged: one differs from its manifest.
     """
+    return manifest.steady(folder, _read)
+
+
+def _read(folder: Path) -> Detection:
     known = manifest.check(folder)["key"]
     about = json.loads((folder / ABOUT).read_text("utf-8"))
     own, other = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("own", "other"))

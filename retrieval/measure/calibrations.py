@@ -109,6 +109,10 @@ def read(folder: Path) -> Calibration:
     Raises:
         Damaged: it differs from its manifest.
     """
+    return manifest.steady(folder, _read)
+
+
+def _read(folder: Path) -> Calibration:
     manifest.check(folder)
     body: dict[str, Any] = json.loads((folder / FILE).read_text("utf-8"))
     curve = Curve(*(tuple(body["curve"][name]) for name in ("scores", "chances")))

@@ -108,7 +108,7 @@ class Notes:
     def _first(self, name: str) -> Note | None:
         for root in self._roots():
             try:
-                return _read(root / name)
+                return manifest.steady(root / name, _read)
             except Damaged:
                 continue
         return None

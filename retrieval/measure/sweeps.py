@@ -124,6 +124,10 @@ def read(folder: Path) -> Sweep:
     Raises:
         Damaged: it differs from its manifest.
     """
+    return manifest.steady(folder, _read)
+
+
+def _read(folder: Path) -> Sweep:
     known = manifest.check(folder)["key"]
     body: dict[str, Any] = json.loads((folder / FILE).read_text("utf-8"))
     points = tuple(Point(**each) for each in body.pop("points"))
