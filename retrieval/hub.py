@@ -1,4 +1,4 @@
-"""The Hugging Face hub: what is here already, whether it answers, what it refused and why.
+"""The Hugging Face hub: what is here already, what it gives, what it refused and why.
 
 Nothing here imports ``huggingface_hub`` before a download is asked for: pages list what
 the hub has without it. The environment means what it means to that library: ``HF_HOME``,
@@ -8,8 +8,6 @@ the hub has without it. The environment means what it means to that library: ``H
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
@@ -19,14 +17,8 @@ from retrieval import parts
 from retrieval.errors import Damaged, LabError, NotReady, Unreachable
 from retrieval.runtime.disk import sha256
 from retrieval.telling import Bar
-from retrieval.types import State
 
 Kind = Literal["model", "dataset"]
-
-PAUSE = 60.0
-"""Seconds between two questions whether the hub answers."""
-PATIENCE = 3.0
-"""Seconds that such a question waits for an answer."""
 
 
 def endpoint() -> str:
@@ -80,70 +72,6 @@ def sized(count: int | None) -> str:
     if count < 10**9:
         return f"{max(1, round(count / 10**6))} MB"
     return f"{count / 10**9:.1f} GB"
-
-
-class Probe:
-    """Asks one hub in the background whether it answers, at most once a minute.
-
-    Args:
-        url: where the hub is.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.problem = ""
-        self.known = threading.Event()
-        self._asked = -PAUSE
-        self._lock = threading.Lock()
-
-    def state(self) -> State:
-        """What is known now, at once; asks again where that is older than a minute."""
-        with self._lock:
-            due = time.monotonic() - self._asked >= PAUSE
-            if due:
-                self._asked = time.monotonic()
-        if due:
-            threading.Thread(target=self._ask, name="hub-probe", daemon=True).start()
-        return State("unreachable", self.problem) if self.problem else State("ready")
-
-    def _ask(self) -> None:
-        from http.client import HTTPException
-        from urllib.error import HTTPError
-        from urllib.request import Request, urlopen
-
-        try:
-            with urlopen(Request(f"{self.url}/api/models?limit=1"), timeout=PATIENCE):
-                self.problem = ""
-        except HTTPError as error:  # any answer but these shows that the hub is there
-            busy = error.code == 429 or error.code >= 500
-            self.problem = str(refusal(error.code, "a list", "model")) if busy else ""
-            error.close()
-        except (OSError, ValueError, HTTPException) as error:
-            self.problem = silence(self.url, error)
-        finally:
-            self.known.set()
-
-
-_PROBES: dict[str, Probe] = {}
-
-
-def probe() -> Probe:
-    """The one probe of the hub that the environment names."""
-    return _PROBES.setdefault(endpoint(), Probe(endpoint()))
-
-
-def reach() -> State:
-    """Whether the hub can be asked: ready until something else is known. Never waits."""
-    if offline():
-        return State("unreachable", "HF_HUB_OFFLINE forbids asking the hub; unset it to download")
-    return probe().state()
-
-
-def settled(seconds: float = PATIENCE + 1) -> State:
-    """Like ``reach``, but waits for the answer: for a command line, never for a page."""
-    if reach().kind == "ready" and not offline():
-        probe().known.wait(seconds)
-    return reach()
 
 
 def silence(url: str, error: BaseException) -> str:

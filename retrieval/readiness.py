@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from retrieval import commits, hub
+from retrieval import commits, hub, probe
 from retrieval.errors import LabError
 from retrieval.types import Spec, State
 
@@ -121,7 +121,7 @@ def _hub(spec: Spec) -> State | None:
     size = _size(spec)
     if spec.gated and not hub.token():
         return State("gated", f"ask for access at {spec.gated} and set HF_TOKEN ({size})")
-    reached = hub.reach()
+    reached = probe.state()
     if reached.kind == "unreachable":
         return State("unreachable", f"{reached.reason} (download: {size})")
     return State("download", f"downloads {size} when it is first used")

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from PIL import Image
 
-from retrieval import hub
+from retrieval import probe
 from retrieval.errors import Damaged, NotReady
 from retrieval.galleries import hub as galleries
 from retrieval.galleries.catalog import Catalog, Entry
@@ -295,12 +295,12 @@ def test_the_hub_is_asked_once_and_not_waited_for(
 ) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setattr(hub, "_PROBES", {})
+    monkeypatch.setattr(probe, "_PROBES", {})
     go_on = threading.Event()
     server.trouble = Trouble(status=503, until=go_on)
     states = [galleries.state(replace(ENTRY, bytes=4_409_506_758), tmp_path)]
     go_on.set()
-    assert hub.probe().known.wait(10)
+    assert probe.current().known.wait(10)
     states += [galleries.state(ENTRY, tmp_path) for _ in range(50)]
     assert states[0].kind == "download" and states[0].reason.startswith("4.4 GB: python -m")
     assert states[-1].kind == "unreachable" and "(503)" in states[-1].reason
@@ -311,11 +311,11 @@ def test_the_hub_is_asked_once_and_not_waited_for(
 def test_a_dead_hub_costs_no_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(hub, "_PROBES", {})
+    monkeypatch.setattr(probe, "_PROBES", {})
     start = time.perf_counter()
     galleries.state(ENTRY, tmp_path)
     assert time.perf_counter() - start < 0.5
-    assert hub.probe().known.wait(10)
+    assert probe.current().known.wait(10)
     found = galleries.state(ENTRY, tmp_path)
     assert found.kind == "unreachable" and "does not answer" in found.reason
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -327,9 +327,9 @@ def test_a_command_line_waits_for_the_answer(
 ) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setattr(hub, "_PROBES", {})
+    monkeypatch.setattr(probe, "_PROBES", {})
     server.trouble = Trouble(status=500)
-    assert hub.settled().kind == "unreachable"
+    assert probe.settled().kind == "unreachable"
     assert len(server.log) == 1
 
 

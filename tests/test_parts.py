@@ -16,7 +16,8 @@ import pytest
 
 from retrieval.telling import Bar
 from tests.hubclient import HubClient, environ
-from tests.hubserver import HubServer, Trouble, digest
+from tests.hubserver import HubServer, Trouble
+from tests.hubtold import digest
 
 SHA, NEXT = "4" * 40, "5" * 40
 SIZE, CHUNK, HALF = 6_000_000, 100_000, 3_050_000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval import hub
+from retrieval import probe
 from retrieval.readiness import state
 from retrieval.types import Spec, State
 from tests.hubserver import HubServer, Trouble
@@ -33,7 +33,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServe
         monkeypatch.delenv(name)
     monkeypatch.delenv("SPACE_ID", raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(hub, "_PROBES", {})
+    monkeypatch.setattr(probe, "_PROBES", {})
     with HubServer() as made:
         monkeypatch.setenv("HF_ENDPOINT", made.url)
         yield made
@@ -42,7 +42,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServe
 def known(spec: Spec) -> State:
     """The state after the hub has been asked."""
     state(spec)
-    assert hub.probe().known.wait(10)
+    assert probe.current().known.wait(10)
     return state(spec)
 
 
@@ -83,7 +83,7 @@ def test_a_download_that_is_here_asks_nobody(
     cache(tmp_path / "home" / "hub", "config.json")
     assert known(HUB).kind == "download"  # half of it is not it
     cache(tmp_path / "home" / "hub", "config.json", "model.safetensors")
-    monkeypatch.setattr(hub, "_PROBES", {})
+    monkeypatch.setattr(probe, "_PROBES", {})
     server.log.clear()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert state(HUB).kind == "ready"
@@ -166,11 +166,11 @@ def test_it_asks_again_after_a_minute(server: HubServer, monkeypatch: pytest.Mon
     server.trouble = Trouble(status=503)
     assert known(HUB).kind == "unreachable"
     server.trouble = Trouble()
-    probe = hub.probe()
-    probe.known.clear()
-    monkeypatch.setattr(probe, "_asked", probe._asked - hub.PAUSE)
+    asked = probe.current()
+    asked.known.clear()
+    monkeypatch.setattr(asked, "_asked", asked._asked - probe.PAUSE)
     state(HUB)
-    assert probe.known.wait(10)
+    assert asked.known.wait(10)
     assert state(HUB).kind == "download"
     assert len(server.log) == 2
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from textwrap import indent, wrap
 from typing import Any
 
-from retrieval import hub
+from retrieval import probe
 from retrieval.advisor.advice import choose, measuring
 from retrieval.advisor.need import QUESTIONS, Need
 from retrieval.errors import BadQuery
@@ -45,7 +45,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         BadQuery: a number is out of its range.
     """
-    hub.settled()
+    probe.settled()
     names = [*(each.name for each in QUESTIONS), "now", "later", "ms"]
     given = {**{name: getattr(options, name) for name in names}, "memory": options.ram}
     need = Need.of({name: value for name, value in given.items() if value is not None})

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from retrieval import hub
+from retrieval import hub, probe
 from retrieval.embedders import EMBEDDERS
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
@@ -32,7 +32,7 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """Rows by kind; it waits for the hub's word, as a page may not."""
-    hub.settled()
+    probe.settled()
     states = lab.states()
     kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "galleries": lambda: [_gallery(lab, name) for name in lab.catalog.names()],

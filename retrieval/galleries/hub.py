@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from retrieval import hub
+from retrieval import hub, probe
 from retrieval.errors import BadImage, Damaged, NotReady
 from retrieval.galleries.catalog import Entry, Shard
 from retrieval.galleries.parquet import ParquetGallery, digest
@@ -31,7 +31,7 @@ def state(entry: Entry, cache: Path) -> State:
     """Whether it is built, could be, or why not. At once: the hub is asked in the background."""
     if (place(entry, cache) / MANIFEST).is_file():
         return State("ready")
-    reached, size = hub.reach(), hub.sized(entry.bytes)
+    reached, size = probe.state(), hub.sized(entry.bytes)
     if reached.kind == "unreachable":
         return State("unreachable", f"{reached.reason} (download: {size})")
     return State("download", f"{size}: python -m retrieval build --gallery {entry.name}")
