@@ -7,21 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval import about, commits
+from retrieval import about, commits, permits
 from retrieval.embedders import EMBEDDERS, typed
 from retrieval.embedders.base import Embedder
-from retrieval.errors import (
-    BadImage,
-    BadQuery,
-    BadVectors,
-    Refused,
-    Unreachable,
-    Unsupported,
-)
+from retrieval.errors import BadImage, BadQuery, BadVectors, Unsupported
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import Catalog
 from retrieval.indexes import INDEXES
-from retrieval.indexes import typed as typed_index
 from retrieval.indexes.base import checked, knob
 from retrieval.panel import Panel
 from retrieval.partial import Ahead
@@ -29,7 +21,7 @@ from retrieval.query import Query
 from retrieval.runtime import machine
 from retrieval.runtime.paths import cache as default_cache
 from retrieval.shelf import Shelf
-from retrieval.store import Built, Key, Store, columns_key, index_key, revision, vectors_key
+from retrieval.store import Built, Store, columns_key, index_key, revision, vectors_key
 from retrieval.telling import telling
 from retrieval.types import Metric, Precision, Progress, Result, Spec, State, Vectors
 from retrieval.where import Allowed, Where
@@ -99,11 +91,7 @@ class Lab:
             UnknownName: quoting the name and the nearest ones.
             Refused: the name is typed, in public mode.
         """
-        if self.public and typed.is_typed(name):
-            raise Refused(
-                f"{name[:80]!r} is a model that somebody types and a public lab loads none; "
-                "run Parallax on your own machine for that"
-            )
+        permits.model(self, name)
         spec = EMBEDDERS.spec(name)
         ours = spec.metric is not Metric.HAMMING and not spec.key
         other = ours and spec.precision != self.precision  # asked for often: no copy for nothing
@@ -116,11 +104,7 @@ class Lab:
             UnknownName: quoting the name and the nearest ones.
             Refused: the name is typed, in public mode.
         """
-        if self.public and typed_index.is_typed(name):
-            raise Refused(
-                f"{name[:80]!r} is an index that somebody types and a public lab builds none; "
-                "run Parallax on your own machine for that"
-            )
+        permits.index(self, name)
         return INDEXES.spec(name)
 
     def embedder(self, name: str) -> Embedder:
@@ -133,7 +117,7 @@ class Lab:
         known = self.spec(name)
 
         def make() -> Embedder:
-            self._check_ready(known)
+            permits.loading(self, known)
             spec = self._pinned(name)
             with self.work.doing(name, f"loading {spec.title}") as told, telling(told):
                 return EMBEDDERS.load(spec)(spec)
@@ -146,11 +130,7 @@ class Lab:
         Raises:
             Refused: it is paid by use, and nobody has agreed to pay.
         """
-        if self.spec(name).key and not self.paid:
-            raise Refused(
-                f"{name} would be sent {len(texts):,} texts and is paid by use; only the command "
-                "line does that, and only with --yes"
-            )
+        permits.texts(self, self.spec(name), len(texts))
         return self.embedder(name).texts(texts)
 
     def vectors(
@@ -182,7 +162,7 @@ class Lab:
             )
 
         def make() -> Vectors:
-            self._check_embed(gallery, spec)
+            permits.embedding(self, gallery, spec)
             with self.work.doing(name, f"reading vectors of {gallery.name}", progress) as told:
                 try:
                     return self.store.vectors(
@@ -209,14 +189,14 @@ class Lab:
                 f"{index.title} compares by {' or '.join(index.metrics)}, "
                 f"{embedder.title} makes vectors for {embedder.metric}; choose another index"
             )
-        self._allow(index, build)
+        permits.knobs(self, index, build)
         vectors = self.vectors(gallery, panel.embedder, progress)
         embedder = self.spec(panel.embedder)  # its commit is known by now
         kept = columns_key(gallery, index)
         key = vectors_key(gallery, embedder) | kept
 
         def make() -> Built:
-            self._check_build(gallery, index_key(key, index, build | _defaults(index, build)))
+            permits.building(self, gallery, index_key(key, index, _all(index, build)))
             with self.work.doing(embedder.name, f"building {index.title}"):
                 columns = gallery.columns if kept else None
                 return self.store.index(vectors, key, index, embedder.metric, build, columns)
@@ -264,12 +244,7 @@ class Lab:
         spec = self.spec(name)
         if spec.revision or not spec.param("repo"):
             return spec
-        if self.public:
-            what = f"has no vectors of {gallery.name}" if gallery else "has no commit"
-            raise Refused(
-                f"{name} {what} here and a public lab downloads none; "
-                "run Parallax on your own machine for that"
-            )
+        permits.asking(self, name, gallery)
         with self.work.doing(name, f"asking the hub for {spec.title}"):
             commits.asked(spec)
         return self.spec(name)
@@ -285,51 +260,7 @@ class Lab:
             f"on, the first: {lost[0]}; ask again"
         )
 
-    def _check_ready(self, spec: Spec) -> None:
-        from retrieval.readiness import state
 
-        found = state(spec, self.public)
-        if self.public and found.kind != "ready":
-            raise Refused(f"{spec.name} is not for a public lab: {found.reason}")
-        if found.kind == "unreachable":  # the hub's client would try for half a minute
-            raise Unreachable(f"{spec.name} is not here: {found.reason}")
-
-    def _check_embed(self, gallery: Gallery, spec: Spec) -> None:
-        if not (self.public or spec.key) or self.store.find(vectors_key(gallery, spec)):
-            return
-        if self.public:
-            raise Refused(
-                f"{spec.name} has no vectors of {gallery.name} here and a public lab embeds none; "
-                "run Parallax on your own machine for that"
-            )
-        if not self.paid:
-            raise Refused(
-                f"{spec.name} would be sent {len(gallery):,} pictures of {gallery.name} and is "
-                "paid by use; what it costs is said, and asked, by: python -m retrieval build "
-                f"--gallery {gallery.name} --embedder {spec.name}"
-            )
-
-    def _check_build(self, gallery: Gallery, key: Key) -> None:
-        ours = not self.public or self.catalog.entry(gallery.name).kind == "parquet"
-        if not ours and self.store.find(key) is None:
-            raise Refused(
-                f"{key['index']} is not built for {gallery.name} and a public lab builds indexes "
-                "of the shipped galleries only; choose another index"
-            )
-
-    def _allow(self, index: Spec, build: dict[str, int]) -> None:
-        if self.public and index.param("address"):
-            raise Refused(
-                f"{index.name} is a server of the host's, which a public lab does not ask; "
-                "choose another index"
-            )
-        changed = [name for name, value in build.items() if value != knob(index, name).default]
-        if self.public and changed:
-            raise Refused(
-                f"{', '.join(changed)} would build another index and a public lab builds none; "
-                "run Parallax on your own machine for that"
-            )
-
-
-def _defaults(index: Spec, given: dict[str, int]) -> dict[str, int]:
-    return {each.name: each.default for each in index.knobs if each.name not in given}
+def _all(index: Spec, given: dict[str, int]) -> dict[str, int]:
+    """Knobs, by their defaults where none is given."""
+    return {each.name: each.default for each in index.knobs} | given
