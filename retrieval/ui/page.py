@@ -20,6 +20,8 @@ from retrieval.ui.results import skeleton
 HERE = Path(__file__).parent
 SCRIPTS = (
     "script.js",
+    "link.js",
+    "peek.js",
     "picture.js",
     "crop.js",
     "duplicates.js",
