@@ -139,75 +139,82 @@ def cohere(body: dict[str, Any]) -> dict[str, Any]:
 PATHS = {"/v1/embeddings": jina, "/v2/embed": cohere}
 
 
+class Answer(BaseHTTPRequestHandler):
+    """One request."""
+
+    protocol_version = "HTTP/1.1"
+    made: Provider
+
+    def log_message(self, *given: Any) -> None:
+        """Say nothing; the tests read what was sent."""
+
+    def do_POST(self) -> None:
+        raw, made = self.rfile.read(int(self.headers["Content-Length"])), self.made
+        with made.lock:
+            made.times.append(time.monotonic())
+            made.now += 1
+            made.under_way = max(made.under_way, made.now)
+            bad = made.bad.pop(0) if made.bad else Bad()
+        try:
+            time.sleep(bad.wait)
+            self._answer(raw, bad)
+        finally:
+            with made.lock:
+                made.now -= 1
+
+    def _answer(self, raw: bytes, bad: Bad) -> None:
+        if bad.status == 0:
+            self.close_connection = True
+            self.connection.shutdown(2)
+            return
+        if bad.status == 200 and bad.body is None:
+            status, body = self._usual(raw)
+        else:
+            status, body = bad.status, bad.body or {"detail": "no", "message": "no"}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {**bad.headers, "Content-Length": str(len(data))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self._write(data, bad.drip)
+
+    def _write(self, data: bytes, drip: float) -> None:
+        try:
+            for byte in [data] if not drip else [data[at : at + 1] for at in range(len(data))]:
+                self.wfile.write(byte)
+                time.sleep(drip)
+        except OSError:
+            self.close_connection = True
+
+    def _usual(self, raw: bytes) -> tuple[int, dict[str, Any]]:
+        if self.headers["Authorization"] != f"Bearer {KEY}":
+            return 401, {"detail": f"no such key: {self.headers['Authorization']}"}
+        try:
+            assert self.headers["Content-Type"] == "application/json"
+            body = json.loads(raw)
+            answer = PATHS[self.path](body)
+        except (AssertionError, KeyError, TypeError, ValueError) as error:
+            return 422, {"detail": repr(error), "message": repr(error)}
+        with self.made.lock:
+            self.made.bodies.append(body)
+        return 200, answer
+
+
 @contextmanager
 def provider() -> Iterator[Provider]:
     """Serve both interfaces until the block ends."""
-    made = Provider()
+    provided = Provider()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *given: Any) -> None:
-            pass
-
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
-            with made.lock:
-                made.times.append(time.monotonic())
-                made.now += 1
-                made.under_way = max(made.under_way, made.now)
-                bad = made.bad.pop(0) if made.bad else Bad()
-            try:
-                time.sleep(bad.wait)
-                self._answer(raw, bad)
-            finally:
-                with made.lock:
-                    made.now -= 1
-
-        def _answer(self, raw: bytes, bad: Bad) -> None:
-            if bad.status == 0:
-                self.close_connection = True
-                self.connection.shutdown(2)
-                return
-            if bad.status == 200 and bad.body is None:
-                status, body = self._usual(raw)
-            else:
-                status, body = bad.status, bad.body or {"detail": "no", "message": "no"}
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {**bad.headers, "Content-Length": str(len(data))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self._write(data, bad.drip)
-
-        def _write(self, data: bytes, drip: float) -> None:
-            try:
-                for byte in [data] if not drip else [data[at : at + 1] for at in range(len(data))]:
-                    self.wfile.write(byte)
-                    time.sleep(drip)
-            except OSError:
-                self.close_connection = True
-
-        def _usual(self, raw: bytes) -> tuple[int, dict[str, Any]]:
-            if self.headers["Authorization"] != f"Bearer {KEY}":
-                return 401, {"detail": f"no such key: {self.headers['Authorization']}"}
-            try:
-                assert self.headers["Content-Type"] == "application/json"
-                body = json.loads(raw)
-                answer = PATHS[self.path](body)
-            except (AssertionError, KeyError, TypeError, ValueError) as error:
-                return 422, {"detail": repr(error), "message": repr(error)}
-            with made.lock:
-                made.bodies.append(body)
-            return 200, answer
+    class Handler(Answer):
+        made = provided
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    made.url = f"http://127.0.0.1:{server.server_port}"
+    provided.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield made
+        yield provided
     finally:
         server.shutdown()
         thread.join()

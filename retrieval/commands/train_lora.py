@@ -11,7 +11,7 @@ import numpy as np
 
 from retrieval.commands.build import progress
 from retrieval.embedders import adapted
-from retrieval.embedders.adapter import INSTALL, NEEDS, Adaptable, Towers
+from retrieval.embedders.adapter import INSTALL, NEEDS, Adaptable, Tensors, Towers
 from retrieval.errors import BadQuery, NotReady, Stopped
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
@@ -65,23 +65,31 @@ def run(
     fitting(parent, by)
     check(groups, by)
     try:
-        embedder = lab.embedder(parent.name)
-        assert isinstance(embedder, Adaptable)
-        towers = embedder.towers
-        before = frozen(lab, gallery, parent.name, rows, by)
-        given = Given(
-            spooled(gallery, rows.tolist(), towers.pixels, parent.side, progress()),
-            _tokens(towers, gallery, rows) if by == "captions" else None,
-            groups,
-        )
-        course = Course(progress(), len(rows), settings)
-        gain = cross_validated(towers, given, before, settings, course)
-        tensors = whole(towers, given, settings, course)
+        spec, gain, tensors = _fitted(lab, gallery, parent, by, (rows, groups), settings)
     except KeyboardInterrupt as error:
         raise Stopped("stopped; nothing of it is kept, and the same command begins anew") from error
     alpha = settings.alpha
-    kept = adapted.save(embedder.spec, name, by, gallery.name, tensors, settings.rank, alpha)
+    kept = adapted.save(spec, name, by, gallery.name, tensors, settings.rank, alpha)
     return kept, gain, len(rows)
+
+
+def _fitted(
+    lab: Lab, gallery: Gallery, parent: Spec, by: str, taken: tuple[Rows, Rows], settings: Settings
+) -> tuple[Spec, Gain, Tensors]:
+    """The parent's spec as it is loaded, what it gains, and the LoRA fitted on all rows."""
+    rows, groups = taken
+    embedder = lab.embedder(parent.name)
+    assert isinstance(embedder, Adaptable)
+    towers = embedder.towers
+    before = frozen(lab, gallery, parent.name, rows, by)
+    given = Given(
+        spooled(gallery, rows.tolist(), towers.pixels, parent.side, progress()),
+        _tokens(towers, gallery, rows) if by == "captions" else None,
+        groups,
+    )
+    course = Course(progress(), len(rows), settings)
+    gain = cross_validated(towers, given, before, settings, course)
+    return embedder.spec, gain, whole(towers, given, settings, course)
 
 
 def installed() -> None:
