@@ -11,6 +11,7 @@ import numpy as np
 from retrieval.embedders.clip_config import CONFIG, Config
 from retrieval.embedders.clip_tokens import TOKENS, Tokens
 from retrieval.errors import Damaged
+from retrieval.runtime.colours import colours
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,18 +36,13 @@ def image_tower(weights: Path, config: Config) -> nn.Module:
     from torch import nn
 
     class Tower(nn.Module):
-        mean: torch.Tensor
-        deviation: torch.Tensor
-
         def __init__(self) -> None:
             super().__init__()
             self.visual = _model(weights).visual
-            for name, values in (("mean", config.mean), ("deviation", config.deviation)):
-                self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
+            self.colours = colours(config.mean, config.deviation)
 
         def forward(self, pixels: torch.Tensor) -> Any:
-            shares = pixels.permute(0, 3, 1, 2).float() / 255
-            return self.visual((shares - self.mean) / self.deviation)
+            return self.visual(self.colours(pixels))
 
     return Tower().eval()
 

@@ -24,6 +24,7 @@ from retrieval.embedders.dino_models import MODELS, Model
 from retrieval.embedders.pixels import squares
 from retrieval.embedders.pretrained import CONFIG, WEIGHTS
 from retrieval.errors import Damaged
+from retrieval.runtime.colours import colours
 from retrieval.runtime.network import Floats, open_network
 from retrieval.runtime.recipe import Recipe
 from retrieval.types import Spec, Vectors
@@ -148,18 +149,13 @@ def _module(spec: Spec, folder: Path, how: processor.Processor, registers: int) 
     import torch
 
     class Pooled(torch.nn.Module):
-        mean: torch.Tensor
-        deviation: torch.Tensor
-
         def __init__(self) -> None:
             super().__init__()
             self.network = _fixed(pretrained.model(pretrained.sound(spec, folder)), how.side)
-            for name, values in (("mean", how.mean), ("deviation", how.deviation)):
-                self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
+            self.colours = colours(how.mean, how.deviation)
 
         def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            shares = pixels.permute(0, 3, 1, 2).float() / 255
-            made: Any = self.network((shares - self.mean) / self.deviation)
+            made: Any = self.network(self.colours(pixels))
             patches = made.last_hidden_state[:, 1 + registers :]
             raised = (patches.clamp(min=LEAST) ** POWER).mean(1) ** (1 / POWER)
             return made.pooler_output, patches.mean(1), raised

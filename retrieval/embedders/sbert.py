@@ -23,6 +23,7 @@ from retrieval.embedders.pixels import squares
 from retrieval.embedders.pretrained import CONFIG, WEIGHTS
 from retrieval.embedders.text_tokens import FILE
 from retrieval.errors import Damaged
+from retrieval.runtime.colours import colours
 from retrieval.runtime.network import Network, open_network
 from retrieval.runtime.recipe import Recipe
 from retrieval.types import Licence, Spec, Vectors
@@ -235,19 +236,13 @@ def _image_tower(repo: str, folder: Path, files: Files, how: processor.Processor
     held = _loaded(repo, folder, files, PART)
 
     class Tower(torch.nn.Module):
-        mean: torch.Tensor
-        deviation: torch.Tensor
-
         def __init__(self) -> None:
             super().__init__()
-            self.held = held
-            for name, values in (("mean", how.mean), ("deviation", how.deviation)):
-                self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
+            self.held, self.colours = held, colours(how.mean, how.deviation)
 
         def forward(self, pixels: torch.Tensor) -> Any:
-            shares = pixels.permute(0, 3, 1, 2).float() / 255
-            shown = (shares - self.mean) / self.deviation
-            return self.held({"pixel_values": shown, "modality": "image"})["sentence_embedding"]
+            shown = {"pixel_values": self.colours(pixels), "modality": "image"}
+            return self.held(shown)["sentence_embedding"]
 
     return Tower().eval()
 

@@ -23,6 +23,7 @@ from retrieval.embedders.pixels import nearest
 from retrieval.embedders.pretrained import CONFIG, WEIGHTS
 from retrieval.embedders.processor import Processor
 from retrieval.errors import Damaged
+from retrieval.runtime.colours import colours
 from retrieval.runtime.network import open_network
 from retrieval.runtime.recipe import Recipe
 from retrieval.types import Licence, Spec, Vectors
@@ -130,18 +131,12 @@ def _module(spec: Spec, folder: Path, how: Processor) -> nn.Module:
         raise pretrained.unreadable(folder, error) from error
 
     class Fc7(torch.nn.Module):
-        mean: torch.Tensor
-        deviation: torch.Tensor
-
         def __init__(self) -> None:
             super().__init__()
-            self.held = held
-            for name, values in (("mean", how.mean), ("deviation", how.deviation)):
-                self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))
+            self.held, self.colours = held, colours(how.mean, how.deviation)
 
         def forward(self, pixels: torch.Tensor) -> Any:
-            shares = pixels.permute(0, 3, 1, 2).float() / 255
-            seen = self.held.forward_features((shares - self.mean) / self.deviation)
+            seen = self.held.forward_features(self.colours(pixels))
             return self.held.forward_head(seen, pre_logits=True)
 
     return Fc7().eval()
