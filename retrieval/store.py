@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from retrieval import manifest
-from retrieval.embedders.base import Embedder, unit
+from retrieval import manifest, shards
+from retrieval.embedders.base import Embedder
 from retrieval.errors import Damaged, LabError
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
@@ -21,11 +19,9 @@ from retrieval.indexes.base import Index, knob
 from retrieval.known import Known, named, newest_first
 from retrieval.partial import Ahead, Partial
 from retrieval.runtime.paths import plain
-from retrieval.types import Metric, Progress, Rows, Spec, Vectors
+from retrieval.types import Metric, Progress, Spec, Vectors
 from retrieval.where import Columns
 
-SHARD = 8_000_000
-"""Bytes of one file of vectors, at most."""
 BUILDS = 2
 """Indexes and galleries that are made at once; the next wait."""
 CHUNK = 512
@@ -130,7 +126,7 @@ class Store:
         if folder is None:
             with self._alone(key):
                 folder = self.find(key) or self._embed(gallery, key, embedder(), progress, ahead)
-        return read_vectors(folder, spec.metric)
+        return shards.read(folder, spec.metric)
 
     def index(
         self,
@@ -206,7 +202,7 @@ class Store:
                 for rows in partial.pieces
             ]
         with manifest.publish(target, key) as folder:
-            write_vectors(folder, chunks, key)
+            shards.write(folder, chunks, key)
             known.save(folder)
         partial.drop()
         return target
@@ -220,7 +216,7 @@ class Store:
             try:
                 found = manifest.check(folder)["key"]
                 if {**found, "gallery_revision": key["gallery_revision"]} == key:
-                    vectors = read_vectors(folder, spec.metric)
+                    vectors = shards.read(folder, spec.metric)
                     return Known(names, dict(zip(named(folder), vectors, strict=True)))
             except (Damaged, ValueError):
                 continue
@@ -274,27 +270,3 @@ def place(root: Path, key: Key) -> Path:
     """Where a key's artefact stands below a root."""
     kind = plain(str(key.get("index", key["kind"])))
     return Path(root, key["gallery"], plain(key["embedder"]), f"{kind}-{manifest.digest(key)}")
-
-
-def write_vectors(folder: Path, chunks: list[Vectors], key: Key) -> None:
-    """Write vectors as float16 (or bits) in files of at most ``SHARD`` bytes."""
-    packed = key["metric"] == Metric.HAMMING
-    width = key["dim"] // 8 if packed else key["dim"]
-    dtype = np.uint8 if packed else np.float16
-    whole = np.concatenate([np.empty((0, width), dtype), *(each.astype(dtype) for each in chunks)])
-    rows = max(1, SHARD // (width * whole.itemsize))
-    for number, start in enumerate(range(0, max(len(whole), 1), rows)):
-        np.save(folder / f"vectors-{number:05}.npy", whole[start : start + rows])
-
-
-def read_vectors(folder: Path, metric: Metric) -> Vectors:
-    """The vectors of a checked folder: float32 rows of length 1, or packed bits."""
-    shards = [np.load(path, allow_pickle=False) for path in sorted(folder.glob("vectors-*.npy"))]
-    whole = np.concatenate(shards)
-    return whole if metric is Metric.HAMMING else unit(whole)
-
-
-def overlap(one: Rows, other: Rows) -> float:
-    """Mean share of equal rows in two (q, k) answers to the same queries."""
-    shares = [len(np.intersect1d(a, b)) / len(a) for a, b in zip(one, other, strict=True)]
-    return float(np.mean(shares))

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrieval import manifest, store
+from retrieval import manifest, shards, store
 from retrieval.embedders.base import Embedder
 from retrieval.errors import Damaged, LabError, Stopped
 from retrieval.indexes import INDEXES
-from retrieval.store import Built, Store, read_vectors, vectors_key
+from retrieval.store import Built, Store, vectors_key
 from retrieval.types import Metric, Spec, Vectors
 from tests.fakes import COLOUR, Colour, Colours
 
@@ -54,7 +54,7 @@ def test_the_second_time_nothing_is_embedded(shop: Store) -> None:
 
 
 def test_shards_are_read_in_their_order(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "SHARD", 3 * 2 * 4)  # four rows a file
+    monkeypatch.setattr(shards, "SIZE", 3 * 2 * 4)  # four rows a file
     first = built(shop, Colours(30))
     again = shop.vectors(Colours(30), COLOUR, never)
     assert len(list(shop.cache.glob("*/*/*/vectors-*.npy"))) == 8
@@ -226,8 +226,8 @@ def test_a_build_that_was_killed_goes_on_where_it_was(
 
 def test_packed_bits_stay_bits(tmp_path: Path) -> None:
     bits = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    store.write_vectors(tmp_path, [bits], {"metric": "hamming", "dim": 64})
-    assert np.array_equal(read_vectors(tmp_path, Metric.HAMMING), bits)
+    shards.write(tmp_path, [bits], {"metric": "hamming", "dim": 64})
+    assert np.array_equal(shards.read(tmp_path, Metric.HAMMING), bits)
 
 
 class Changing(Colours):

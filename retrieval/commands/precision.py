@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from retrieval import shards
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
-from retrieval.store import overlap, read_vectors, vectors_key
+from retrieval.store import vectors_key
 from retrieval.types import Metric, Rows, Vectors
 
 SAMPLE = 100
@@ -44,7 +45,7 @@ def against_float32(
     folder = lab.store.find(vectors_key(gallery, spec))
     if folder is None:
         return told
-    reference = read_vectors(folder, spec.metric)
+    reference = shards.read(folder, spec.metric)
     share = overlap(neighbours(vectors, rows, k), neighbours(reference, rows, k))
     return {**told, "share": share}
 
@@ -58,6 +59,12 @@ def neighbours(vectors: Vectors, rows: Rows, k: int) -> Rows:
     others = np.argsort(found == rows[:, None], axis=1, kind="stable")[:, :k]
     nearest: Rows = np.take_along_axis(found, others, axis=1)
     return nearest
+
+
+def overlap(one: Rows, other: Rows) -> float:
+    """Mean share of equal rows in two (q, k) answers to the same queries."""
+    shares = [len(np.intersect1d(a, b)) / len(a) for a, b in zip(one, other, strict=True)]
+    return float(np.mean(shares))
 
 
 def sentence(told: dict[str, Any]) -> str:

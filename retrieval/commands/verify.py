@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from retrieval import manifest
+from retrieval import manifest, shards
 from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.gallery import embed
 from retrieval.errors import Damaged, LabError
 from retrieval.lab import Lab
 from retrieval.measure import scale
 from retrieval.measure.rounds import sweeps
-from retrieval.store import Store, read_vectors, vectors_key
+from retrieval.store import Store, vectors_key
 from retrieval.types import Metric, Spec
 
 SAMPLE = 8
@@ -99,7 +99,7 @@ def _drift(lab: Lab, folder: Path, key: dict[str, Any]) -> str:
     if spec.key:
         return ""  # embedding again would cost money
     step = max(1, len(gallery) // SAMPLE)
-    stored = read_vectors(folder, spec.metric)
+    stored = shards.read(folder, spec.metric)
     worst = 1.0
     for row in range(0, len(gallery), step):
         now = embed(gallery, lab.embedder(spec.name), range(row, row + 1), None)[0]
