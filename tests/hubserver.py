@@ -33,6 +33,8 @@ class Trouble:
     status: int = 0
     only: str = ""
     """Where the status applies: a part of the path; everywhere when empty."""
+    refusals: int = -1
+    """How often the status is given; without end when negative."""
     retry_after: int = 0
     cut: dict[str, int] = field(default_factory=dict)
     """Path -> bytes after which one download of it is cut, once."""
@@ -125,7 +127,8 @@ class Answer(BaseHTTPRequestHandler):
         hub.log.append(f"{self.command} {path}")
         if "Authorization" in self.headers:
             hub.tokens[path] = self.headers["Authorization"]
-        if trouble.status and trouble.only in path:
+        if trouble.status and trouble.only in path and trouble.refusals:
+            trouble.refusals -= 1
             self._refuse(trouble.status, CODES.get(trouble.status, ""))
         elif path.startswith("/api/"):
             self._api(path.removeprefix("/api/").split("/"))

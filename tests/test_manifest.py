@@ -142,7 +142,8 @@ def pair(folder: Path) -> tuple[str, str]:
 
 
 def test_a_reader_sees_one_whole_folder_while_it_is_replaced(tmp_path: Path) -> None:
-    folder, seen = tmp_path / "thing", set()
+    folder = tmp_path / "thing"
+    seen: set[str] = set()
     with manifest.publish(folder, KEY) as beside:
         for name in ("one", "two"):
             (beside / name).write_text("first")

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from retrieval.parts import SUFFIX
 from retrieval.telling import Bar
 from tests.hubclient import HubClient, environ
 from tests.hubserver import HubServer, Trouble
@@ -46,22 +48,60 @@ answer = told
 """
 
 
-@pytest.fixture
-def server() -> Iterator[HubServer]:
-    with HubServer() as running:
-        running.add("models", "lab/net", SHA, {FILE: os.urandom(SIZE), "config.json": b"{}"})
-        yield running
+CHANGED = """
+from importlib import import_module
+thing, noted = import_module(module), []
+before = getattr(thing, name)
+setattr(thing, name, eval(value))
+try:
+    exec(fetch)
+finally:
+    setattr(thing, name, before)
+answer = [answer, noted]
+"""
 
 
-@pytest.fixture
-def client(server: HubServer, tmp_path: Path) -> Iterator[HubClient]:
-    with HubClient(tmp_path, server.url) as made:
+class Here:
+    """The process, told of a cache."""
+
+    def __init__(self, process: HubClient, home: Path) -> None:
+        self.process, self.home = process, home
+
+    def run(self, code: str, environ: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:
+        return self.process.run(code, {"HF_HOME": str(self.home), **(environ or {})}, **given)
+
+    def fetch(self, sha: str = SHA, code: str = FETCH, **given: Any) -> dict[str, Any]:
+        return self.run(code, sha=sha, files={FILE: "", "config.json": ""}, **given)
+
+    def changed(self, module: str, name: str, value: str) -> dict[str, Any]:
+        """Fetch while something of a module is something else."""
+        return self.fetch(code=CHANGED, fetch=FETCH, module=module, name=name, value=value)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[HubServer]:
+    with HubServer() as made:
+        made.add("models", "lab/net", SHA, {FILE: os.urandom(SIZE), "config.json": b"{}"})
         yield made
 
 
-def fetch(client: HubClient, sha: str = SHA, **given: Any) -> dict[str, Any]:
-    given = {"files": {FILE: "", "config.json": ""}, **given}
-    return client.run(FETCH, sha=sha, **given)
+@pytest.fixture
+def server(running: HubServer) -> HubServer:
+    running.trouble = Trouble()
+    for each in (running.log, running.sent, running.tokens):
+        each.clear()
+    return running
+
+
+@pytest.fixture(scope="module")
+def process(running: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubClient]:
+    with HubClient(tmp_path_factory.mktemp("elsewhere"), running.url) as made:
+        yield made
+
+
+@pytest.fixture
+def client(process: HubClient, tmp_path: Path) -> Here:
+    return Here(process, tmp_path)
 
 
 def content(server: HubServer, sha: str = SHA) -> bytes:
@@ -99,6 +139,15 @@ def killed(server: HubServer, home: Path) -> int:
     return part.stat().st_size
 
 
+def left(server: HubServer, home: Path) -> int:
+    """A part as a killed process leaves it; its bytes."""
+    blobs = home / "hub" / "models--lab--net" / "blobs"
+    blobs.mkdir(parents=True)
+    whole = content(server)
+    (blobs / f"{digest(whole)}{SUFFIX}").write_bytes(whole[: HALF - CHUNK])
+    return HALF - CHUNK
+
+
 def tree(home: Path) -> dict[str, tuple[int, str]]:
     """Every path of a cache: its mode, and what it holds or links to."""
     found = {}
@@ -112,20 +161,20 @@ def tree(home: Path) -> dict[str, tuple[int, str]]:
 
 
 def test_a_killed_download_goes_on_in_another_process(
-    server: HubServer, client: HubClient, tmp_path: Path
+    server: HubServer, client: Here, tmp_path: Path
 ) -> None:
     kept = killed(server, tmp_path)
-    folder = Path(fetch(client)["answer"])
+    folder = Path(client.fetch()["answer"])
     assert (folder / FILE).read_bytes() == content(server)
     assert server.sent[FILE] == SIZE - kept
     assert not parts(tmp_path)
 
 
 def test_the_cache_is_as_the_client_makes_it(
-    server: HubServer, client: HubClient, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    server: HubServer, client: Here, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     killed(server, tmp_path)
-    fetch(client)
+    client.fetch()
     home = tmp_path_factory.mktemp("theirs")
     code = """
 from huggingface_hub import hf_hub_download
@@ -136,12 +185,13 @@ for file in files:
         theirs.run(code, files=[FILE, "config.json"], sha=SHA)
     assert tree(tmp_path) == tree(home)
     offline = "from huggingface_hub import snapshot_download\n"
-    offline += "answer = snapshot_download('lab/net', revision=sha, local_files_only=True)"
-    assert client.run(offline, sha=SHA)["answer"].endswith(SHA)
+    offline += "answer = snapshot_download('lab/net', revision=sha, local_files_only=True, **given)"
+    given = {"cache_dir": str(tmp_path / "hub")}
+    assert client.run(offline, sha=SHA, given=given)["answer"].endswith(SHA)
 
 
-def test_a_stopped_download_goes_on(server: HubServer, client: HubClient, tmp_path: Path) -> None:
-    given = {"fetch": FETCH, "files": {FILE: ""}, "sha": SHA}
+def test_a_stopped_download_goes_on(server: HubServer, client: Here, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"fetch": FETCH, "files": {FILE: ""}, "sha": SHA}
     told = client.run(STOPPED, stop_at=3, **given)["answer"]
     assert told[-1] == [3, 6]
     (part,) = parts(tmp_path)
@@ -154,30 +204,28 @@ def test_a_stopped_download_goes_on(server: HubServer, client: HubClient, tmp_pa
 
 
 def test_a_part_that_is_whole_asks_for_nothing(
-    server: HubServer, client: HubClient, tmp_path: Path
+    server: HubServer, client: Here, tmp_path: Path
 ) -> None:
-    killed(server, tmp_path)
+    left(server, tmp_path)
     (part,) = parts(tmp_path)
     part.write_bytes(content(server))
-    assert "answer" in fetch(client)
+    assert "answer" in client.fetch()
     assert FILE not in server.sent
 
 
 @pytest.mark.parametrize("redirect", [False, True])
 def test_a_server_that_gives_no_parts_begins_anew(
-    server: HubServer, client: HubClient, tmp_path: Path, redirect: bool
+    server: HubServer, client: Here, tmp_path: Path, redirect: bool
 ) -> None:
-    killed(server, tmp_path)
+    left(server, tmp_path)
     server.trouble = Trouble(whole=True, redirect=redirect)
-    folder = Path(fetch(client)["answer"])
+    folder = Path(client.fetch()["answer"])
     assert (folder / FILE).read_bytes() == content(server)
     assert server.sent[FILE] == SIZE
 
 
-def test_a_content_network_gives_the_rest(
-    server: HubServer, client: HubClient, tmp_path: Path
-) -> None:
-    kept = killed(server, tmp_path)
+def test_a_content_network_gives_the_rest(server: HubServer, client: Here, tmp_path: Path) -> None:
+    kept = left(server, tmp_path)
     server.trouble = Trouble(redirect=True)
     answer = client.run(FETCH, {"HF_TOKEN": "hf_mine"}, sha=SHA, files={FILE: ""})
     assert "answer" in answer
@@ -186,27 +234,27 @@ def test_a_content_network_gives_the_rest(
     assert server.tokens == {asked: "Bearer hf_mine"}  # nobody but the hub is shown it
 
 
-def test_a_changed_file_begins_anew(server: HubServer, client: HubClient, tmp_path: Path) -> None:
-    killed(server, tmp_path)
+def test_a_changed_file_begins_anew(server: HubServer, client: Here, tmp_path: Path) -> None:
+    left(server, tmp_path)
     server.add("models", "lab/net", NEXT, {FILE: os.urandom(SIZE), "config.json": b"{}"})
-    folder = Path(fetch(client, NEXT)["answer"])
+    folder = Path(client.fetch(NEXT)["answer"])
     assert (folder / FILE).read_bytes() == content(server, NEXT)
     assert server.sent[FILE] == SIZE
 
 
 @pytest.mark.parametrize("longer", [0, SIZE])
 def test_a_part_with_other_bytes_is_noticed(
-    server: HubServer, client: HubClient, tmp_path: Path, longer: int
+    server: HubServer, client: Here, tmp_path: Path, longer: int
 ) -> None:
-    killed(server, tmp_path)
+    left(server, tmp_path)
     (part,) = parts(tmp_path)
     part.write_bytes(b"\0" * (part.stat().st_size + longer))
-    answer = fetch(client)
+    answer = client.fetch()
     if not longer:  # more than the file has is thrown away at once
         assert answer["error"] == "Damaged"
         assert f"{FILE} of lab/net arrived damaged" in answer["text"]
         assert not parts(tmp_path)
-        answer = fetch(client)
+        answer = client.fetch()
     assert (Path(answer["answer"]) / FILE).read_bytes() == content(server)
 
 
@@ -222,51 +270,58 @@ def test_two_processes_download_once(server: HubServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(401, "NotReady"), (403, "NotReady")])
 def test_a_refusal_keeps_what_came(
-    server: HubServer, client: HubClient, tmp_path: Path, status: int, kind: str
+    server: HubServer, client: Here, tmp_path: Path, status: int, kind: str
 ) -> None:
-    kept = killed(server, tmp_path)
+    kept = left(server, tmp_path)
     server.trouble = Trouble(status=status, only="/resolve/")
-    assert fetch(client)["error"] == kind
+    assert client.fetch()["error"] == kind
     server.trouble = Trouble()
-    assert "answer" in fetch(client)
+    assert "answer" in client.fetch()
+    assert server.sent[FILE] == SIZE - kept
+
+
+@pytest.mark.parametrize("wait", [0, 7])
+def test_one_who_asks_too_often_waits_and_goes_on(
+    server: HubServer, client: Here, tmp_path: Path, wait: int
+) -> None:
+    kept = left(server, tmp_path)
+    server.trouble = Trouble(status=429, only="/resolve/", refusals=3, retry_after=wait)
+    _, slept = client.changed("time", "sleep", "noted.append")["answer"]
+    assert slept == ([wait + 1] * 3 if wait else [1, 2, 4])
     assert server.sent[FILE] == SIZE - kept
 
 
 def test_what_the_other_storage_holds_is_kept_too(
-    server: HubServer, client: HubClient, tmp_path: Path
+    server: HubServer, client: Here, tmp_path: Path
 ) -> None:
-    kept = killed(server, tmp_path)
+    kept = left(server, tmp_path)
     server.trouble = Trouble(xet=True)
-    on = "from huggingface_hub import constants\nconstants.HF_HUB_DISABLE_XET = False\n"
-    on += "from huggingface_hub.utils._runtime import is_xet_available\nanswer = is_xet_available()"
-    assert client.run(on)["answer"] is True
-    assert "answer" in fetch(client)
+    assert find_spec("hf_xet")
+    assert "answer" in client.changed("huggingface_hub.constants", "HF_HUB_DISABLE_XET", "False")
     assert server.sent[FILE] == SIZE - kept
     assert not any("/api/xet" in line for line in server.log)
 
 
 def test_a_full_disk_is_said_and_keeps_what_came(
-    server: HubServer, client: HubClient, tmp_path: Path
+    server: HubServer, client: Here, tmp_path: Path
 ) -> None:
-    full = "import shutil\nfrom collections import namedtuple\n"
-    full += "shutil.disk_usage = lambda path: namedtuple('Usage', 'total used free')(9, 9, 1)"
-    kept = killed(server, tmp_path)
-    client.run(full)
-    refused = fetch(client)
-    assert refused["error"] == "NotReady" and "free some space or set HF_HOME" in refused["text"]
-    with HubClient(tmp_path, server.url) as other:
-        assert "answer" in fetch(other)
+    kept = left(server, tmp_path)
+    full = "lambda path: __import__('types').SimpleNamespace(free=1_000_000)"
+    refused = client.changed("shutil", "disk_usage", full)
+    assert refused["error"] == "NotReady"
+    assert "has room for 1 MB, wanted are 3; free some space or set HF_HOME" in refused["text"]
+    assert "answer" in client.fetch()
     assert server.sent[FILE] == SIZE - kept
 
 
 def test_a_disk_that_fills_meanwhile_is_said(
-    server: HubServer, client: HubClient, tmp_path: Path
+    server: HubServer, client: Here, tmp_path: Path
 ) -> None:
     blobs = tmp_path / "hub" / "models--lab--net" / "blobs"
     blobs.mkdir(parents=True)
-    part = blobs / f"{digest(content(server))}.parallax.incomplete"
+    part = blobs / f"{digest(content(server))}{SUFFIX}"
     part.symlink_to("/dev/full")
-    refused = fetch(client)
+    refused = client.fetch()
     assert refused["error"] == "NotReady" and "No space left on device" in refused["text"]
 
 
