@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -97,8 +97,8 @@ def peer(gallery: Gallery, rows: range, folder: Path) -> Callable[[], Vectors]:
     torch.set_num_threads(threads.cores())
     model, transform = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
     model.eval()
-    loader = torch.utils.data.DataLoader(
-        Pictures([gallery.encoded(row) for row in rows], transform),
+    loader: Any = torch.utils.data.DataLoader(
+        cast(Any, Pictures([gallery.encoded(row) for row in rows], transform)),
         batch_size=BATCH,
         num_workers=threads.cores(),
         multiprocessing_context="spawn",  # a fork of this process's threads may never wake
@@ -144,10 +144,13 @@ def share(ours: Embedder, precision: Precision, runs: int) -> Figure:
         sides["numpy"] = lambda: square @ square
     with threads.every_core():
         times = interleaved(sides, runs)
-    work = 2 * SIDE**3 / 1e9
-    peaks = {name: rates(times[name], work) for name in sides if name != "net"}
+    peaks = {
+        name: [2 * SIDE**3 / 1e9 / spent for spent in times[name]]
+        for name in sides
+        if name != "net"
+    }
     best = max(peaks, key=lambda name: float(np.median(peaks[name])))
-    rate = rates(times["net"], BATCH * GFLOP)
+    rate = [BATCH * GFLOP / spent for spent in times["net"]]
     note = f"the peak is that of {best}, {SIDE:,} x {SIDE:,}"
     return Figure(
         f"share of the matrix peak, {precision}", "GFLOP/s", rate, peaks[best], BUSY, note
