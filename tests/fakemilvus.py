@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
-from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,7 @@ from milvus_lite import MilvusLite
 from milvus_lite.adapter.grpc.servicer import MilvusServicer
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
-CODES = {
-    401: grpc.StatusCode.UNAUTHENTICATED,
-    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    500: grpc.StatusCode.INTERNAL,
-}
+from tests.fakegrpc import Mood
 
 
 class Milvus:
@@ -84,31 +78,3 @@ class Service(MilvusServicer):  # type: ignore[misc]
         if build and "params" not in given:
             request.extra_params.add(key="params", value=json.dumps(build))
         return super().CreateIndex(request, context)
-
-
-class Mood(grpc.ServerInterceptor):  # type: ignore[misc]
-    """What stands before the service."""
-
-    def __init__(self, server: Milvus) -> None:
-        self.server = server
-
-    def intercept_service(self, proceed: Callable[[Any], Any], details: Any) -> Any:
-        server = self.server
-        server.asked.append(details.method.rpartition("/")[2])
-        sent = dict(details.invocation_metadata).get("authorization", "")
-        if server.key and not sent:
-            return refusing(CODES[401])
-        if isinstance(server.mood, int):
-            return refusing(CODES[server.mood])
-        if server.mood == "cut":
-            return refusing(grpc.StatusCode.UNAVAILABLE)
-        if server.mood == "slow":
-            time.sleep(3)
-        return proceed(details)
-
-
-def refusing(code: Any) -> Any:
-    def end(request: Any, context: Any) -> None:
-        context.abort(code, f"mood {code.name}")
-
-    return grpc.unary_unary_rpc_method_handler(end)

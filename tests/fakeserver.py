@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         place = urlsplit(self.path)
         self.fake.asked.append(f"{self.command} {place.path}")
         status, told = self._told(place.path, parse_qs(place.query), json.loads(body or b"null"))
-        self._send(status, json.dumps(told).encode())
+        self._send(status, json.dumps(told).encode() if status != 204 else b"")
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _go
 

@@ -8,11 +8,15 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from retrieval.indexes import INDEXES
+
 KINDS = {
     "qdrant-server": "tests.fakeqdrant:Qdrant",
     "milvus-server": "tests.fakemilvus:Milvus",
     "pinecone": "tests.fakepinecone:Pinecone",
+    "weaviate-hnsw": "tests.fakeweaviate:Weaviate",
 }
+"""One index of each kind of server."""
 
 
 def start(name: str) -> Any:
@@ -32,6 +36,7 @@ def shared(name: str) -> Any:
 def given(name: str, variable: str) -> None:
     """Have an index ask the server of this process where nobody has set another."""
     if not os.environ.get(variable):
-        os.environ[variable] = shared(name).address
+        one = next(each for each in KINDS if INDEXES.spec(each).param("address") == variable)
+        os.environ[variable] = shared(one).address
         if variable == "PARALLAX_PINECONE":  # which is never without one
             os.environ.setdefault(f"{variable}_KEY", "key")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -15,7 +14,7 @@ from retrieval.indexes.archive import Chosen, Found
 from retrieval.indexes.beams import beam, told
 from retrieval.indexes.milvus import KEPT, LONGEST, ROW, VECTOR, expression
 from retrieval.indexes.remote import Remote
-from retrieval.indexes.remote_refusal import Refusal
+from retrieval.indexes.remote_refusal import Refusal, causes
 from retrieval.runtime import servers
 from retrieval.types import Spec, Vectors
 from retrieval.where import Allowed
@@ -169,12 +168,3 @@ class Server(Remote):
     def _rows(self) -> str:
         """The collection behind the alias."""
         return f"{self._name}_rows"
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that it was raised from; the client raises some from themselves."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__context__ if error.__cause__ in (None, error) else error.__cause__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,3 +60,12 @@ def read(path: Path) -> str:
         return str(json.loads(path.read_text("utf-8"))["collection"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{path.name} names no collection; build the index again") from error
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it was raised from; some are raised from themselves."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__context__ if error.__cause__ in (None, error) else error.__cause__
