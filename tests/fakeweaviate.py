@@ -11,11 +11,11 @@ from concurrent import futures
 from typing import Any
 from uuid import UUID
 
-import faiss
 import grpc
 import numpy as np
 from weaviate.proto.v1 import aggregate_pb2, base_pb2, batch_pb2, search_get_pb2, weaviate_pb2_grpc
 
+from tests.fakegraph import Nearest
 from tests.fakegrpc import Bearer
 from tests.fakeserver import Answer, Fake
 
@@ -70,6 +70,7 @@ class Weaviate(Fake):
     Attributes:
         version: what it says it is.
         slowly: times that it says that vectors are waiting to be indexed.
+        full: objects of a batch that it does not take.
     """
 
     header = "authorization"
@@ -77,7 +78,7 @@ class Weaviate(Fake):
     def __init__(self) -> None:
         self.held: dict[str, Collection] = {}
         self.aliases: dict[str, str] = {}
-        self.version, self.slowly, self.grpc_port = "1.34.0", 0, 0
+        self.version, self.slowly, self.full, self.grpc_port = "1.34.0", 0, 0, 0
         super().__init__()
 
     @property
@@ -181,34 +182,17 @@ class Collection:
         self._made = None
 
     def near(self, query: Any, k: int, only: Any) -> list[tuple[UUID, float]]:
+        """Names and distances of the k nearest, nearest first."""
         if not self.objects:
             return []
-        names, rows, codes, graph = self._ready()
-        if only is not None:
-            found = np.array([at for at, each in enumerate(names) if self.fits(each, only)], int)
-            return best(names, rows, found, query, k)
-        if graph is None:
-            return best(names, rows, np.arange(len(rows)), query, k)
-        ef = self.index["ef"]
-        beam = min(max(ef if ef > 0 else min(max(8 * k, 100), 500), k), len(rows))
-        tuned = faiss.SearchParametersHNSW(efSearch=beam)
-        found = graph.search(query[None], beam, params=tuned)[1][0]
-        found, limit = found[found >= 0], self.index["rq"].get("rescoreLimit", 0)
-        if not limit:
-            return best(names, codes, found, query, k)
-        return best(names, rows, found[: limit if limit >= k else None], query, k)
-
-    def _ready(self) -> Any:
         if self._made is None:
             rows = np.stack([vector for vector, _ in self.objects.values()])
-            codes, graph = coded(rows, self.index["rq"]), None
-            if not self.flat:
-                links = self.index["maxConnections"]
-                graph = faiss.IndexHNSWFlat(rows.shape[1], links, faiss.METRIC_INNER_PRODUCT)
-                graph.hnsw.efConstruction = self.index["efConstruction"]
-                graph.add(codes)
-            self._made = list(self.objects), rows, codes, graph
-        return self._made
+            self._made = list(self.objects), Nearest(rows, None if self.flat else self.index)
+        names, made = self._made
+        among = None
+        if only is not None:
+            among = np.array([at for at, each in enumerate(names) if self.fits(each, only)], int)
+        return [(names[at], -score) for at, score in made.best(query, k, among)]
 
     def fits(self, name: UUID, only: Any) -> bool:
         """Whether an object passes a filter."""
@@ -226,23 +210,6 @@ class Collection:
 def token(value: Any) -> Any:
     """A word as an inverted index has it."""
     return value.strip() if isinstance(value, str) else value
-
-
-def coded(rows: Any, rq: dict[str, Any]) -> Any:
-    """Rows as 8 bits or 1 bit a number keep them; as they are without codes."""
-    if not rq.get("enabled"):
-        return rows
-    if rq["bits"] == 1:
-        return np.where(rows > 0, 1, -1).astype(np.float32) / np.float32(rows.shape[1] ** 0.5)
-    step = np.abs(rows).max(axis=1, keepdims=True) / 127
-    return (np.round(rows / step) * step).astype(np.float32)
-
-
-def best(names: Any, rows: Any, among: Any, query: Any, k: int) -> list[tuple[UUID, float]]:
-    """The nearest of some rows and their distances, nearest first."""
-    scores = rows[among] @ query
-    order = np.argsort(-scores, kind="stable")[:k]
-    return [(names[among[each]], -float(scores[each])) for each in order]
 
 
 class Service(weaviate_pb2_grpc.WeaviateServicer):
@@ -275,6 +242,9 @@ class Service(weaviate_pb2_grpc.WeaviateServicer):
 
     def BatchObjects(self, request: Any, context: Any) -> Any:
         with self.server.turn:
+            if self.server.full:
+                full = [{"index": at, "error": "no room"} for at in range(len(request.objects))]
+                return batch_pb2.BatchObjectsReply(errors=full[: self.server.full])
             for each in request.objects:
                 if each.collection not in self.server.held:  # as its auto-schema does
                     self.server.held[each.collection] = Collection({"class": each.collection})

@@ -62,8 +62,10 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Hurry:
     ("mood", "kind", "sentence"),
     [
         (401, NotReady, "wants another key .401.: set {variable}_KEY"),
+        (403, NotReady, "wants another key .403.: set {variable}_KEY"),
         (429, Unreachable, "(asked too often .429.; ask again in|does not answer)"),
         (500, Unreachable, "(fails .500|does not answer)"),
+        (503, Unreachable, "(fails .503|does not answer)"),
         ("slow", Unreachable, "does not answer"),
         ("cut", Unreachable, "does not answer"),
     ],
@@ -256,7 +258,7 @@ def test_what_somebody_changed_is_damage_and_made_again(
         other.load(tmp_path, vectors)
 
 
-@pytest.mark.parametrize("name", ["qdrant-server", "milvus-server"])
+@pytest.mark.parametrize("name", ["qdrant-server", "milvus-server", "weaviate-hnsw"])
 def test_a_collection_that_is_gone_is_said(name: str, server: Any) -> None:
     vectors = drawn(Metric.COSINE, 150)
     index: Any = built(name, Metric.COSINE, vectors)
@@ -265,7 +267,7 @@ def test_a_collection_that_is_gone_is_said(name: str, server: Any) -> None:
         index.search(vectors[:1], 1)
 
 
-@pytest.mark.parametrize("name", ["qdrant-server", "pinecone"])
+@pytest.mark.parametrize("name", ["qdrant-server", "pinecone", "weaviate-hnsw"])
 def test_the_key_is_sent_and_never_told(
     name: str, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +365,7 @@ def test_a_cluster_s_shards_and_replicas_are_asked_for(monkeypatch: pytest.Monke
     server.close()
 
 
-@pytest.mark.parametrize("name", ["qdrant-server"])
+@pytest.mark.parametrize("name", ["qdrant-server", "weaviate-hnsw"])
 def test_a_slow_server_costs_its_panel_alone(
     name: str, server: Any, hasty: Hurry, lab: Lab
 ) -> None:
