@@ -131,7 +131,7 @@ def grpc_place(variable: str, address: SplitResult) -> tuple[str, int]:
     """Host and port of the gRPC interface: as ``?grpc=`` says, else as Weaviate has it.
 
     Raises:
-        NotReady: it says neither a port nor ``host:port``, or the address has a path.
+        NotReady: it says neither a port nor ``host:port``, or that of REST, or there is a path.
     """
     if address.path.strip("/"):
         raise NotReady(f"{variable} has a path, which Weaviate has not; leave it out")
@@ -146,7 +146,10 @@ def grpc_place(variable: str, address: SplitResult) -> tuple[str, int]:
         number = 0
     if not number:
         raise NotReady(f"{variable} has ?grpc={given[:40]!r}; it must be a port or host:port")
-    return told.hostname or host, number
+    place = told.hostname or host, number
+    if place == (host, address.port):
+        raise NotReady(f"{variable} has port {number} twice; gRPC answers at another")
+    return place
 
 
 def refusal(error: Exception) -> Refusal:
