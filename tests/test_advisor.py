@@ -227,7 +227,7 @@ def test_measured_quality_decides_once_all_are_measured(
 def test_every_name_is_in_a_registry_or_said_to_be_outside(lab: Lab) -> None:
     for engine in ENGINES.values():
         assert not engine.lab or engine.lab in INDEXES.names()
-        assert registered(engine, INDEXES.specs()) or engine.name in ("weaviate", "pinecone")
+        assert registered(engine, INDEXES.specs()), engine.name
     for answers, *_ in SCENARIOS:
         advice = advised(lab, **answers)
         for each in (advice.best, advice.second):

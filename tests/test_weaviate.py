@@ -112,6 +112,8 @@ def test_a_collection_that_it_made_by_itself_is_never_marked(
         index.build(drawn(Metric.COSINE, 100))
     assert server.held and not server.aliases
     assert (index.search(drawn(Metric.COSINE, 1), 3)[0] == -1).all()
+    index.build(drawn(Metric.COSINE, 100))  # which makes it anew
+    assert held(server)["vectorConfig"]["default"]["vectorIndexConfig"]["ef"] == 100
 
 
 def test_an_alias_that_is_left_shows_no_half(server: Weaviate) -> None:

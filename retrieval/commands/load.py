@@ -23,7 +23,10 @@ from retrieval.types import Spec
 POSTGRES = ("postgresql", "postgres")
 SECURE = ("pinecone",)
 """Schemes that stand for HTTPS where nothing else is said."""
-EXAMPLES = "qdrant://host:6333, milvus://host:19530 or postgresql://user@host/database"
+EXAMPLES = (
+    "qdrant://host:6333, milvus://host:19530, weaviate://host:8080 or "
+    "postgresql://user@host/database"
+)
 
 
 def add(commands: Any) -> list[argparse.ArgumentParser]:

@@ -115,7 +115,9 @@ class Server(Remote):
 
     def _create(self, client: Any) -> None:
         if client.collections.exists(self._rows):
-            return
+            if self._fits_settings(client):
+                return
+            client.collections.delete(self._rows)  # nobody searches it: it has no mark
         client.alias.delete(alias_name=self._name)  # one that is left would show the new half
         columns = (self._columns or {}).items()
         try:
