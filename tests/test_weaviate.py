@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -162,6 +164,41 @@ def test_one_of_two_interfaces_down_is_said_before_timing(
     server.start()
     index.reach()
     assert index.search(vectors[3:4], 1)[0].tolist() == [[3]]
+
+
+@pytest.mark.parametrize("which", ["REST", "gRPC"])
+def test_one_that_never_answers_is_said_in_time(
+    which: str, server: Weaviate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = drawn(Metric.COSINE, 30)
+    built("weaviate-hnsw", Metric.COSINE, vectors)
+    monkeypatch.setenv(servers.VARIABLE, "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        rest, grpc = (port, server.grpc_port) if which == "REST" else (server.port, port)
+        monkeypatch.setenv("PARALLAX_WEAVIATE", f"http://127.0.0.1:{rest}?grpc={grpc}")
+        start = time.monotonic()
+        with pytest.raises(Unreachable, match="does not answer"):
+            built("weaviate-hnsw", Metric.COSINE, vectors)
+        assert time.monotonic() - start < 3
+
+
+def test_failures_leave_nothing_open(server: Weaviate) -> None:
+    vectors = drawn(Metric.COSINE, 30)
+    index = built("weaviate-hnsw", Metric.COSINE, vectors)
+
+    def failed(times: int) -> int:
+        server.mood = 500
+        for _ in range(times):
+            with pytest.raises(Unreachable):
+                index.search(vectors[:1], 1)
+        server.mood = ""
+        index.search(vectors[:1], 1)
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    first = failed(5)
+    assert failed(40) <= first + 5
 
 
 def test_calls_to_one_that_is_away_hold_no_places(server: Weaviate) -> None:

@@ -160,8 +160,11 @@ class Server(Remote):
         return self.count - min(waiting, self.count)
 
     def _mark(self, client: Any) -> None:
-        if not self._marked(client):
+        try:
             client.alias.create(alias_name=self._name, target_collection=self._rows)
+        except Exception:
+            if not self._marked(client):  # else another was faster
+                raise
 
     def _marked(self, client: Any) -> bool:
         found = client.alias.get(alias_name=self._name)
