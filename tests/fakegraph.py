@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import faiss
 import numpy as np
+
+from retrieval.indexes.faiss_base import library
 
 
 class Nearest:
@@ -22,6 +23,7 @@ class Nearest:
         self.graph: Any = None
         if index is not None:
             self.codes = coded(turned(rows, self.rq), self.rq)
+            faiss = library()
             faiss.omp_set_num_threads(1)  # of this call's thread: two wait for each other
             links = index["maxConnections"]
             self.graph = faiss.IndexHNSWFlat(self.codes.shape[1], links, faiss.METRIC_INNER_PRODUCT)
@@ -34,7 +36,7 @@ class Nearest:
             return best(self.rows, np.arange(len(self.rows)) if among is None else among, query, k)
         ef, asked = self.index["ef"], turned(query, self.rq)
         beam = min(max(ef if ef > 0 else min(max(8 * k, 100), 500), k), len(self.rows))
-        tuned = faiss.SearchParametersHNSW(efSearch=beam)
+        tuned = library().SearchParametersHNSW(efSearch=beam)
         found = self.graph.search(asked[None], beam, params=tuned)[1][0]
         found, limit = found[found >= 0], self.rq["rescoreLimit"]
         if self.rq["enabled"] and not limit:

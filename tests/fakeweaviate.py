@@ -90,7 +90,8 @@ class Weaviate(Fake):
         pool = futures.ThreadPoolExecutor(8)
         options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", 1 << 26)]
         self._calls = grpc.server(pool, interceptors=[Bearer(self)], options=options)
-        weaviate_pb2_grpc.add_WeaviateServicer_to_server(Service(self), self._calls)
+        add: Any = weaviate_pb2_grpc.add_WeaviateServicer_to_server
+        add(Service(self), self._calls)
         self.grpc_port = self._calls.add_insecure_port(f"127.0.0.1:{self.grpc_port}")
         self._calls.start()
 
@@ -199,7 +200,7 @@ class Collection:
         if only.operator == base_pb2.Filters.OPERATOR_OR:
             return any(self.fits(name, each) for each in only.filters)
         if only.target.property == "_id":
-            return str(name) == only.value_text
+            return str(name) == str(only.value_text)
         mine: Any = self.objects[name][1][only.target.property]
         if only.operator == base_pb2.Filters.OPERATOR_CONTAINS_ANY:
             wanted = only.value_text_array.values or only.value_int_array.values
@@ -237,7 +238,7 @@ class Service(weaviate_pb2_grpc.WeaviateServicer):
                 found = [(each, 0.0) for each in passed][: request.limit]
             vectors = request.metadata.vector
             return search_get_pb2.SearchReply(
-                results=[result(held, *each, vectors) for each in found]
+                results=[result(held, named, far, vectors) for named, far in found]
             )
 
     def BatchObjects(self, request: Any, context: Any) -> Any:

@@ -18,7 +18,7 @@ from retrieval.indexes import INDEXES, remote_fill
 from retrieval.indexes.weaviate_client import grpc_place
 from retrieval.runtime import servers
 from retrieval.types import Metric
-from retrieval.where import Allowed, Where
+from retrieval.where import Allowed, Columns, Where
 from tests.fakeweaviate import Weaviate
 from tests.vectors import built, drawn, made
 
@@ -46,7 +46,7 @@ def held(server: Weaviate) -> dict[str, Any]:
 
 @each
 def test_nothing_is_left_to_the_server(name: str, server: Weaviate) -> None:
-    columns = {"label": ["owl"] * 5, "part": np.arange(5)}
+    columns: Columns = {"label": ["owl"] * 5, "part": np.arange(5)}
     index = made(name, Metric.COSINE)
     index.build(drawn(Metric.COSINE, 5), columns)
     told = held(server)["vectorConfig"]["default"]
@@ -242,7 +242,7 @@ def test_names_and_values_are_the_gallery_s_own(server: Weaviate) -> None:
     words = ["owl", " owl", "owl ", "", " ", "Owl"]
     index = made("weaviate-hnsw", Metric.COSINE)
     for column in ("id", "vector", "_id"):
-        columns = {column: words, "at": np.arange(6)}
+        columns: Columns = {column: words, "at": np.arange(6)}
         index.build(vectors, columns)
         for row, word in enumerate(words):
             where = Allowed.of(Where(column, "=", (word,)), columns)

@@ -157,7 +157,7 @@ class Server(Remote):
     def _indexed(self, client: Any) -> int:
         nodes = client.cluster.nodes(collection=self._rows, output="verbose")
         waiting = sum(shard.vector_queue_length for node in nodes for shard in node.shards)
-        return self.count - min(waiting, self.count)
+        return self.count - min(int(waiting), self.count)
 
     def _mark(self, client: Any) -> None:
         try:
