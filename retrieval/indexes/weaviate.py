@@ -132,7 +132,7 @@ class Server(Remote):
 
     def _fits_settings(self, client: Any) -> bool:
         """Whether the collection's index still is what was asked for; most of it can be changed."""
-        told = client.collections.use(self._rows).config.get().vector_config or {}
+        told = client.rows(self._rows).config.get().vector_config or {}
         return schema.VECTOR in told and schema.settings(
             told[schema.VECTOR].vector_index_config
         ) == schema.wanted(self._bits, self.knobs)
@@ -146,7 +146,7 @@ class Server(Remote):
             made(properties=self._kept(row), uuid=name(row), vector={schema.VECTOR: vector})
             for row, vector in enumerate(vectors.tolist(), start)
         ]
-        done = client.collections.use(self._rows).data.insert_many(part)
+        done = client.rows(self._rows).data.insert_many(part)
         if done.has_errors:
             why = next(iter(done.errors.values())).message
             raise LabError(f"{self.where} did not take {len(done.errors):,} vectors: {why[:200]}")
@@ -177,11 +177,11 @@ class Server(Remote):
         client.collections.delete(self._rows)
 
     def _count(self, client: Any) -> int:
-        told = client.collections.use(self._rows).aggregate.over_all(total_count=True)
+        told = client.rows(self._rows).aggregate.over_all(total_count=True)
         return int(told.total_count or 0)
 
     def _sample(self, client: Any, rows: list[int]) -> dict[int, Any]:
-        found = client.collections.use(self._rows).query.fetch_objects_by_ids(
+        found = client.rows(self._rows).query.fetch_objects_by_ids(
             [name(row) for row in rows],
             limit=len(rows),
             include_vector=True,
@@ -191,7 +191,7 @@ class Server(Remote):
 
     def _nearest(self, client: Any, queries: Vectors, k: int, chosen: Chosen | None) -> list[Found]:
         query = library().classes.query
-        found = client.collections.use(self._name).query.near_vector(
+        found = client.rows(self._name).query.near_vector(
             queries[0].tolist(),
             limit=k,
             filters=schema.condition(chosen) if chosen else None,
