@@ -42,6 +42,11 @@ def _hnswlib(index: Any, k: int) -> Client:
     return lambda query: engine.knn_query(query, k, num_threads=1)
 
 
+def _annoy(index: Any, k: int) -> Client:
+    engine, wide = index._engine, max(index.knobs["search_k"], k)
+    return lambda query: engine.get_nns_by_vector(query[0].tolist(), k, wide, True)
+
+
 def _scann(index: Any, k: int) -> Client:
     engine, most = index._engine, min(k * index.knobs["k_factor"], index.count)
     lists = min(index.knobs["nprobe"], index.nlist)
@@ -95,6 +100,7 @@ CLIENTS: dict[str, Callable[[Index, int], Client]] = {
     "FAISS": _faiss,
     "usearch": _usearch,
     "hnswlib": _hnswlib,
+    "Museum": _annoy,
     "ScaNN": _scann,
     "LanceDB": _lancedb,
     "Milvus": _milvus,

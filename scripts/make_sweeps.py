@@ -25,7 +25,7 @@ from retrieval.readiness import state
 from retrieval.types import Metric, Spec
 
 BESIDE = DATA / ".sweeps"
-ENGINES = {"faiss", "usearch", "hnswlib", "scann"}
+ENGINES = {"faiss", "usearch", "hnswlib", "scann", "annoy"}
 """What the base requirements bring, and light engines beside it; no database."""
 ASKED: tuple[tuple[str, Kind], ...] = (
     ("conse-lite2", "text"),

@@ -19,6 +19,7 @@ class Elsewhere:
         tab: that shows it, where the page has it.
         row: a picture to ask with, -1 for the query that is asked.
         crop: the part of it.
+        rivals: a retired index and what took its place, compared by what is measured.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Elsewhere:
     tab: str = ""
     row: int = -1
     crop: str = ""
+    rivals: tuple[str, ...] = ()
 
 
 ELSEWHERE = (
@@ -75,13 +77,24 @@ ELSEWHERE = (
     ),
     Elsewhere(
         "retired",
-        "VGG, SIFT and bags of words, Annoy",
+        "VGG, SIFT and bags of words",
         "Retired: SIFT's words find copies and little else, VGG is 500 MB for less than a small "
-        "network gives; Annoy's own maker has replaced it by HNSW.",
-        "https://engineering.atspotify.com/2023/10/introducing-voyager-spotifys-new-nearest-neighbor-search-library",
+        "network gives.",
+        "https://arxiv.org/abs/1608.01807",
         "Open SIFT beside it",
         ("sift-words@exact", "{embedder}@exact"),
         "",
         0,
+    ),
+    Elsewhere(
+        "annoy",
+        "Annoy",
+        "Retired: nothing can be added once its trees are built, it is hardly released any more, "
+        "and its own maker has replaced it by a graph, HNSW.",
+        "https://engineering.atspotify.com/2023/10/introducing-voyager-spotifys-new-nearest-neighbor-search-library",
+        "Open Annoy beside HNSW",
+        ("{embedder}@annoy", "{embedder}@faiss-hnsw"),
+        row=0,
+        rivals=("annoy", "faiss-hnsw"),
     ),
 )

@@ -48,6 +48,7 @@ FOOTPRINTS = {
     "faiss-ivfpq": Footprint(fixed=8 + 32, disk=True),
     "faiss-ivf-rabitq": Footprint(code=1 / 8, fixed=8 + 8, disk=True),
     "faiss-rabitq": Footprint(code=1 / 8, fixed=8, disk=True),
+    "annoy": Footprint(fixed=12 + 20 * 12),
     "hnswlib": Footprint(links=32, fixed=12),
     "usearch-f32": Footprint(links=32, fixed=12),
     "pgvector-hnsw": Footprint(links=32, fixed=120),

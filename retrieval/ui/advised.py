@@ -12,6 +12,7 @@ from retrieval.advisor.elsewhere import ELSEWHERE, Elsewhere
 from retrieval.advisor.evidence import Evidence
 from retrieval.advisor.reasons import Reason
 from retrieval.indexes import INDEXES
+from retrieval.measure.beside import beside
 from retrieval.measure.scale import Mark
 from retrieval.ui.figures import AWAY, escape, ms, seconds, size
 
@@ -24,14 +25,14 @@ SIZES = {
 }
 
 
-def cards(advice: Advice) -> str:
-    """The whole answer."""
+def cards(advice: Advice, evidence: Evidence) -> str:
+    """The whole answer, with what was measured of retired indexes."""
     count = f"{advice.need.most:,} pictures"
     return (
         f'<p class="verdict"><b>{SIZES[advice.size]}</b> {count}, {advice.need.ms:g} ms a query.'
         f"</p>{_left_out(advice)}"
         f'<div class="advice">{_stack("Recommended", advice.best, _open(advice))}'
-        f"{_stack('Next', advice.second, '')}{_elsewhere(advice)}</div>"
+        f"{_stack('Next', advice.second, '')}{_elsewhere(advice, evidence)}</div>"
     )
 
 
@@ -103,19 +104,39 @@ def _left_out(advice: Advice) -> str:
     return f'<details class="help"><summary>Left out: {count}</summary><ul>{rows}</ul></details>'
 
 
-def _elsewhere(advice: Advice) -> str:
-    cases = "".join(_case(each, advice) for each in ELSEWHERE)
+def _elsewhere(advice: Advice, evidence: Evidence) -> str:
+    cases = "".join(_case(each, advice, evidence) for each in ELSEWHERE)
     return (
         '<article class="chart"><p class="hint">When to pick</p><h2>Something else</h2>'
         f"{cases}</article>"
     )
 
 
-def _case(case: Elsewhere, advice: Advice) -> str:
+def _case(case: Elsewhere, advice: Advice, evidence: Evidence) -> str:
     source = _link(urlsplit(case.source).hostname or "source", case.source)
     return (
         f"<h3>{escape(case.title)}</h3><p>{escape(case.reason)} <small>{source}</small></p>"
-        f"{_shows(case, advice)}"
+        f"{_rivals(case, evidence)}{_shows(case, advice)}"
+    )
+
+
+def _rivals(case: Elsewhere, evidence: Evidence) -> str:
+    """What a retired index takes for the same recall, as far as both were swept."""
+    if not case.rivals or evidence.job is None:
+        return ""
+    names, job = (case.rivals[0], case.rivals[1]), evidence.job
+    old, new = (INDEXES.spec(name).title for name in names)
+    whose = f"{escape(job.gallery.title)} by {escape(job.embedder.title)}"
+    found = beside(evidence.lab, job.gallery, job.embedder, names)
+    if found is None:
+        return (
+            f'<p class="hint">For the figure with {whose}, measure {escape(old)} and '
+            f"{escape(new)} in Trade-offs.</p>"
+        )
+    (one, other), where = found.points, "here" if found.here else "on another machine"
+    return (
+        f"<p>Measured {where} with {whose} ({found.at}): at recall {found.recall:.2f} a query "
+        f"takes {ms(one.p50)} by {escape(old)}, {ms(other.p50)} by {escape(new)}.</p>"
     )
 
 

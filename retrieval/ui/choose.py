@@ -80,7 +80,7 @@ class ChooseTab:
         measured = self._measured(asked, advice)
         plot = reach.drawn(measured, asked.need.most, asked.need.ms, asked.width - MARGIN)
         table = advised.table(measured, asked.gallery.title)
-        return {"plot": advised.cards(advice), "more": plot + table}
+        return {"plot": advised.cards(advice, measured), "more": plot + table}
 
     def measure(self, given: object) -> Iterator[Pieces]:
         """Measure within a budget of seconds, telling what comes out.

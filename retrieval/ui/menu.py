@@ -116,7 +116,7 @@ class Menu:
         """An option, drawn once for each look at the readiness where it is not the chosen one."""
         self.state(spec.name)
         if spec.name == chosen or spec.name not in self._plain:
-            about = _about(spec) if embeds else ""
+            about = _about(spec) if embeds else spec.note
             drawn = self._option(spec, chosen, about, noncommercial(spec.licence) if embeds else "")
             if spec.name == chosen:
                 return drawn

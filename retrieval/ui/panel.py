@@ -62,7 +62,7 @@ def draw(position: int, view: View, menu: Menu, shown: Shown, several: bool) -> 
         f'<section class="panel" data-panel="{escape(str(view.panel))}"'
         f' aria-label="Panel {letter}: {escape(embedder.title)} by {escape(index.title)}">'
         f"{_head(letter, embedder, index, menu, shown.about, several)}"
-        f'<div class="set">{_tags(embedder)}'
+        f'<div class="set">{_tags(embedder, index)}'
         f"{knobs(letter, view.panel, index, menu.lab.public)}</div>"
         f"{_strip(view, shown)}{_body(view, menu, shown)}</section>"
     )
@@ -85,7 +85,7 @@ def _head(letter: str, embedder: Spec, index: Spec, menu: Menu, about: str, seve
     )
 
 
-def _tags(embedder: Spec) -> str:
+def _tags(embedder: Spec, index: Spec) -> str:
     licence, note = embedder.licence, [embedder.note] if embedder.note else []
     tags = "".join(f'<span class="tag">{escape(each)}</span>' for each in (*note, *facts(embedder)))
     if licence:
@@ -94,6 +94,8 @@ def _tags(embedder: Spec) -> str:
             f'<a class="tag" href="{escape(licence.link)}" {AWAY} title="Licence of the weights">'
             f"{escape(licence.id)}{use[licence.commercial]}</a>"
         )
+    if index.note not in ("", "exact"):
+        tags += f'<span class="tag">{escape(index.title)}: {escape(index.note)}</span>'
     return f'<p class="tags">{tags}</p>'
 
 
