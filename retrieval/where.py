@@ -1,13 +1,16 @@
-"""Which rows may answer: ``label=owl``, ``label=owl|crow``, ``part<10``; and those rows."""
+"""Which rows may answer: ``label=owl``, ``label=owl|crow``, ``part<10``; and those rows.
+
+Of a column that has several texts a row, such as ``labels``, one that is wanted is enough.
+"""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, Self, TypeAlias, cast, get_args
 from urllib.parse import unquote
 
 import numpy as np
@@ -16,8 +19,29 @@ from numpy.typing import NDArray
 from retrieval.errors import BadQuery
 from retrieval.types import Rows
 
-Column: TypeAlias = Sequence[str] | NDArray[np.int64]
-"""A value for each row: texts, or whole numbers."""
+
+class Several(tuple[tuple[str, ...], ...]):
+    """The texts of each row, each once; a row without any has the empty one."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[Iterable[str]]) -> Self:
+        """From lists of any length, by row."""
+        return cls(tuple(dict.fromkeys(each)) or ("",) for each in rows)
+
+    def part(self, start: int, stop: int) -> Self:
+        """Some rows in a sequence."""
+        return type(self)(self[start:stop])
+
+    @property
+    def most(self) -> int:
+        """Texts of the row that has the most, 1 at least."""
+        return max(map(len, self), default=1)
+
+
+Column: TypeAlias = Sequence[str] | NDArray[np.int64] | Several
+"""What each row has: a text, a whole number, or several texts."""
 Columns: TypeAlias = Mapping[str, Column]
 """A gallery's columns by name."""
 Sign: TypeAlias = Literal["=", "<", "<=", ">", ">="]
@@ -90,7 +114,7 @@ class Where:
         return [number for each in whole if str(number := int(each)) == each]
 
     def allows(self, columns: Columns) -> NDArray[np.bool_]:
-        """Whether each row has what is wanted, (n,).
+        """Whether each row has what is wanted, (n,); one of several texts is enough.
 
         Raises:
             BadQuery: there is no such column, or it holds texts where numbers are compared.
@@ -101,6 +125,9 @@ class Where:
         column = columns[self.column]
         if self.sign == "=":
             wanted = set(self.values)
+            if isinstance(column, Several):
+                met = (not wanted.isdisjoint(each) for each in column)
+                return np.fromiter(met, np.bool_, len(column))
             given = map(str, column.tolist()) if isinstance(column, np.ndarray) else column
             return np.fromiter((each in wanted for each in given), np.bool_, len(column))
         if not isinstance(column, np.ndarray):
@@ -169,6 +196,19 @@ class Allowed:
     def few(self, k: int) -> int:
         """How many of k can be found."""
         return min(k, len(self.rows))
+
+
+def value(column: Column, row: int) -> str | int | list[str]:
+    """What a row has in a column, as JSON has it."""
+    found = column[row]
+    if isinstance(found, tuple):
+        return list(found)
+    return found if isinstance(found, str) else int(found)
+
+
+def cut(column: Column, start: int, stop: int) -> Column:
+    """Some rows of a column in a sequence."""
+    return column.part(start, stop) if isinstance(column, Several) else column[start:stop]
 
 
 def parts(count: int) -> NDArray[np.int64]:

@@ -98,9 +98,15 @@ def allowed(metadata: dict[str, Any], only: dict[str, Any]) -> bool:
     for name, wanted in only.items():
         ((sign, value),) = wanted.items()
         mine: Any = metadata.get(name)
-        if not (mine in value if sign == "$in" else SIGNS[sign](mine, value)):
+        met = among(mine, value) if sign == "$in" else SIGNS[sign](mine, value)
+        if not met:
             return False
     return True
+
+
+def among(mine: Any, wanted: list[Any]) -> bool:
+    """One of a list of texts is enough, as the real one has it."""
+    return any(each in wanted for each in (mine if isinstance(mine, list) else [mine]))
 
 
 def matrix(held: dict[str, Any]) -> tuple[list[str], Any]:

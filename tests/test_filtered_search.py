@@ -20,6 +20,7 @@ from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.store import columns_key, index_key, vectors_key
 from retrieval.types import Result
+from retrieval.ui.filters import control
 from retrieval.where import Where
 from tests.fakes import Colours
 from tests.served import QUIET, Served, sentence, served
@@ -92,7 +93,7 @@ def test_what_keeps_no_columns_has_the_key_that_it_had() -> None:
 
 def test_a_shipped_gallery_has_its_columns(tmp_path: Path) -> None:
     stamps: Gallery = Lab(cache=tmp_path).gallery("stamps")
-    assert set(stamps.columns) == {"caption", "label", "licence", "part", "source"}
+    assert set(stamps.columns) == {"caption", "label", "labels", "licence", "part", "source"}
     assert all(len(column) == len(stamps) for column in stamps.columns.values())
     assert isinstance(stamps.columns["part"], np.ndarray)
 
@@ -160,3 +161,23 @@ def test_the_api_filters_and_refuses_in_a_sentence(web: Served) -> None:
         assert len(said) == 1 and sentence(said[0]), (bad, said)
     assert web.call("a bird", None, panels, "stamps", 5, None).panels[0]["allowed"] is None
     assert web.call("a bird", None, panels, "stamps", 5, "").panels[0]["allowed"] is None
+
+
+def test_all_labels_of_a_picture_are_filtered_by(shipped: Lab) -> None:
+    clipart = shipped.gallery("clipart")
+    query = Query(row=0, where=Where.parse("labels=signs_and_symbols/hazard"))
+    (result,) = shipped.compare("clipart", [Panel.parse("dhash@faiss-binary-hnsw")], query, 20)
+    several = clipart.columns["labels"]
+    assert {hit.row for hit in result.hits} <= {
+        row for row, has in enumerate(several) if "signs_and_symbols/hazard" in has
+    }
+    assert {hit.label for hit in result.hits} != {"signs_and_symbols/hazard"}  # by others as well
+    assert result.recall == 1 and result.allowed == len(result.hits) == 4
+
+
+def test_the_picker_lists_all_labels_where_pictures_have_several(shipped: Lab) -> None:
+    drawn = control(shipped.gallery("clipart"), Where.parse("labels=animals"))
+    assert '<option value="labels=animals" selected>animals · ' in drawn
+    several = shipped.gallery("clipart").columns["labels"]
+    assert f"animals · {sum('animals' in has for has in several):,}</option>" in drawn
+    assert '<option value="label=food/fruit">' in control(shipped.gallery("stamps"), None)

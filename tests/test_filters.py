@@ -13,7 +13,7 @@ from retrieval.indexes.base import TOGETHER, Index
 from retrieval.indexes.beams import beam
 from retrieval.indexes.faiss_base import library, selector
 from retrieval.types import Metric
-from retrieval.where import Allowed, Columns, Where, parts
+from retrieval.where import Allowed, Columns, Several, Where, parts
 from tests.vectors import Mixed, drawn, made, scored
 
 CASES = [(spec.name, metric) for spec in INDEXES.specs() for metric in spec.metrics]
@@ -34,9 +34,12 @@ LOSSY = {
 
 
 def columns(count: int = COUNT) -> Columns:
-    """A column of words in no order of the vectors', and the parts."""
+    """Columns of words in no order of the vectors', one and several a row, and the parts."""
     labels = [LABELS[row * 7919 % 101 % len(LABELS)] for row in range(count)]
-    return {"label": labels, "part": parts(count)}
+    several = Several.of(
+        [LABELS[row * 31 % 97 % len(LABELS)], label][: row % 4] for row, label in enumerate(labels)
+    )
+    return {"label": labels, "labels": several, "part": parts(count)}
 
 
 def holding(name: str, metric: Metric, vectors: Mixed, exactest: bool = True) -> Index:
@@ -127,6 +130,36 @@ def test_values_of_any_kind_are_found(name: str, metric: Metric) -> None:
         where = Allowed.of(each, columns(300))
         rows, _ = index.search(vectors[:3], 1000, where)
         assert all(sorted(set(row) - {-1}) == where.rows.tolist() for row in rows.tolist()), each
+
+
+@every
+def test_one_of_several_texts_is_enough(name: str, metric: Metric) -> None:
+    vectors = drawn(metric, 300)
+    index, given = holding(name, metric, vectors), columns(300)
+    filters = [Where("labels", "=", (label,)) for label in LABELS]
+    for each in (*filters, Where("labels", "=", LABELS[:3]), Where("labels", "=", ("nobody",))):
+        where = Allowed.of(each, given)
+        wanted = [row for row, has in enumerate(given["labels"]) if set(has) & set(each.values)]
+        assert where.rows.tolist() == wanted
+        found = index.filtered(vectors[:3], 1000, where)
+        assert all(sorted(set(row) - {-1}) == wanted for row in found.rows.tolist()), each
+
+
+@pytest.mark.parametrize(
+    "name", [each.name for each in INDEXES.specs() if each.filters == "columns"]
+)
+def test_an_engine_that_keeps_columns_keeps_those_of_several_texts(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = drawn(Metric.COSINE, COUNT)
+    index = holding(name, Metric.COSINE, vectors, exactest=False)
+    if name.startswith("milvus") and "ef" in index.knobs:
+        index.tune(ef=10)  # at more, comparing all that are allowed is cheaper
+    monkeypatch.setattr(index, "_exactly", lambda *_: pytest.fail("it was not asked"))
+    where = Allowed.of(Where("labels", "=", LABELS[:5]), columns())
+    assert where.share > 0.5
+    rows = index.filtered(vectors[:5], 10, where).rows
+    assert where.mask[rows].all()
 
 
 @every

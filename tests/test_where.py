@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from retrieval.errors import BadQuery
-from retrieval.where import Allowed, Columns, Where, parts
+from retrieval.where import Allowed, Columns, Several, Where, cut, parts, value
 
 PARTS = parts(4)
-COLUMNS: Columns = {"label": ["owl", "crow", "owl", ""], "part": PARTS}
+SEVERAL = Several.of([["owl", "night"], ["crow"], [], ["night", "owl", "night"]])
+COLUMNS: Columns = {"label": ["owl", "crow", "owl", ""], "labels": SEVERAL, "part": PARTS}
 
 
 def rows(text: str) -> list[int]:
@@ -82,10 +83,26 @@ def test_what_is_none_is_refused_in_a_sentence(text: object, said: str) -> None:
 
 
 def test_a_column_that_is_not_there_names_those_that_are() -> None:
-    with pytest.raises(BadQuery, match="no column 'colour' .* there are: label, part"):
+    with pytest.raises(BadQuery, match="no column 'colour' .* there are: label, labels, part"):
         rows("colour=red")
-    with pytest.raises(BadQuery, match="label holds words; write label=one|other"):
-        rows("label<3")
+    for name in ("label", "labels"):
+        with pytest.raises(BadQuery, match=f"{name} holds words; write {name}=one|other"):
+            rows(f"{name}<3")
+
+
+def test_one_of_several_texts_is_enough() -> None:
+    assert rows("labels=night") == [0, 3]
+    assert rows("labels=crow|night") == [0, 1, 3]
+    assert rows("labels=") == [2]  # a row without any
+    assert rows("labels=nobody") == []
+
+
+def test_a_row_has_each_of_its_texts_once() -> None:
+    assert SEVERAL[3] == ("night", "owl") and SEVERAL.most == 2 and Several.of([]).most == 1
+    assert [value(SEVERAL, row) for row in (1, 2)] == [["crow"], [""]]
+    assert value(PARTS, 0) == PARTS[0] and value(["owl"], 0) == "owl"
+    assert isinstance(cut(SEVERAL, 1, 3), Several) and cut(SEVERAL, 1, 3) == SEVERAL[1:3]
+    assert cut(["a", "b", "c"], 1, 3) == ["b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import numpy as np
 from retrieval.errors import BadImage, Damaged
 from retrieval.galleries.base import Gallery
 from retrieval.types import Rows, State
-from retrieval.where import Columns
+from retrieval.where import Columns, Several
 
 if TYPE_CHECKING:
     from retrieval.galleries.catalog import Entry, Shard
@@ -176,7 +176,8 @@ class ParquetGallery(Gallery):
     @cached_property
     def columns(self) -> Columns:
         """Values of all rows by name, which filters choose by."""
-        return {**super().columns, "licence": self._column("licence")}
+        labels = Several.of(self._categories)
+        return {**super().columns, "labels": labels, "licence": self._column("licence")}
 
     @cached_property
     def _alike(self) -> dict[str, Rows]:

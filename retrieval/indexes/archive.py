@@ -94,8 +94,10 @@ class Archived(Index):
 
     def _filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered | None:
         columns = self._columns
-        plan = self._planned(k, where) if columns else None
-        if columns is None or plan is None:
+        if not columns or where.where.column not in columns:
+            return None
+        plan = self._planned(k, where)
+        if plan is None:
             return None
         tuned, how = plan
         chosen = Chosen(where.where, columns[where.where.column], tuned)

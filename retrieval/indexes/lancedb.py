@@ -15,7 +15,7 @@ from retrieval.errors import BadKnob, BadVectors, LabError
 from retrieval.indexes.archive import Archived, Chosen, Found
 from retrieval.indexes.beams import beam
 from retrieval.types import Knob, Spec, Vectors
-from retrieval.where import Allowed
+from retrieval.where import Allowed, Several
 
 TABLE, ROW, VECTOR, FAR = "gallery", "row", "vector", "_distance"
 ROWS_A_LIST, SAMPLED = 39, 256
@@ -148,7 +148,11 @@ class LanceDb(Archived):
         import pyarrow as pa  # type: ignore[import-untyped]
 
         column = pa.FixedSizeListArray.from_arrays(vectors.ravel(), self.width)
-        kept = {KEPT + name: each for name, each in (self._columns or {}).items()}
+        texts = pa.list_(pa.string())
+        kept = {
+            KEPT + name: pa.array(each, texts) if isinstance(each, Several) else each
+            for name, each in (self._columns or {}).items()
+        }
         data = pa.table({ROW: np.arange(self.count), VECTOR: column, **kept})
         index = self._definition()  # refuses before anything is written
         engine = library().connect(str(folder)).create_table(TABLE, data)
@@ -235,7 +239,10 @@ def predicate(chosen: Chosen) -> str:
     where = chosen.where
     if where.sign != "=":
         return f"{KEPT}{where.column} {where.sign} {where.bound}"
-    return f"{KEPT}{where.column} IN ({', '.join(map(literal, chosen.wanted))})"
+    wanted = ", ".join(map(literal, chosen.wanted))
+    if isinstance(chosen.column, Several):
+        return f"array_has_any({KEPT}{where.column}, make_array({wanted}))"
+    return f"{KEPT}{where.column} IN ({wanted})"
 
 
 def literal(value: str | int) -> str:

@@ -22,7 +22,7 @@ from retrieval.indexes.beams import beam, told
 from retrieval.indexes.graph_knobs import graph_knobs
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
-from retrieval.where import Allowed
+from retrieval.where import Allowed, Column, Several, value
 
 COLLECTION, ROW, VECTOR = "gallery", "row", "vector"
 KEPT, LONGEST = "kept_", 65_535
@@ -138,9 +138,7 @@ class Milvus(Archived):
             milvus.FieldSchema(name=VECTOR, dtype=kinds.FLOAT_VECTOR, dim=self.width),
         ]
         fields += [
-            milvus.FieldSchema(name=KEPT + name, dtype=kinds.INT64)
-            if isinstance(column, np.ndarray)
-            else milvus.FieldSchema(name=KEPT + name, dtype=kinds.VARCHAR, max_length=LONGEST)
+            milvus.FieldSchema(name=KEPT + name, **field(column, kinds))
             for name, column in columns.items()
         ]
         with milvus.MilvusLite(str(folder)) as database, threads.every_core():
@@ -160,10 +158,7 @@ class Milvus(Archived):
 
     def _kept(self, row: int) -> dict[str, Any]:
         columns = (self._columns or {}).items()
-        return {
-            KEPT + name: int(column[row]) if isinstance(column, np.ndarray) else column[row]
-            for name, column in columns
-        }
+        return {KEPT + name: value(column, row) for name, column in columns}
 
     def _lists(self) -> int:
         return max(1, min(self.knobs["nlist"], self.count // ROWS_A_LIST))
@@ -202,7 +197,20 @@ def expression(chosen: Chosen) -> str:
     where = chosen.where
     if where.sign != "=":
         return f"{KEPT}{where.column} {where.sign} {where.bound}"
-    return f"{KEPT}{where.column} in [{', '.join(map(literal, chosen.wanted))}]"
+    wanted = f"[{', '.join(map(literal, chosen.wanted))}]"
+    if isinstance(chosen.column, Several):
+        return f"array_contains_any({KEPT}{where.column}, {wanted})"
+    return f"{KEPT}{where.column} in {wanted}"
+
+
+def field(column: Column, kinds: Any) -> dict[str, Any]:
+    """How a column is declared, in the words of Milvus's own kinds."""
+    if isinstance(column, np.ndarray):
+        return {"dtype": kinds.INT64}
+    if isinstance(column, Several):
+        texts = {"element_type": kinds.VARCHAR, "max_capacity": column.most}
+        return {"dtype": kinds.ARRAY, "max_length": LONGEST, **texts}
+    return {"dtype": kinds.VARCHAR, "max_length": LONGEST}
 
 
 def literal(value: str | int) -> str:

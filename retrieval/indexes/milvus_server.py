@@ -7,12 +7,10 @@ import logging
 from functools import cache, partial
 from typing import Any
 
-import numpy as np
-
 from retrieval.indexes import milvus
 from retrieval.indexes.archive import Chosen, Found
 from retrieval.indexes.beams import beam, told
-from retrieval.indexes.milvus import KEPT, LONGEST, ROW, VECTOR, expression
+from retrieval.indexes.milvus import KEPT, ROW, VECTOR, expression, field
 from retrieval.indexes.remote import Remote
 from retrieval.indexes.remote_refusal import Refusal, causes
 from retrieval.runtime import servers
@@ -79,10 +77,8 @@ class Server(Remote):
         schema.add_field(ROW, kinds.INT64, is_primary=True)
         schema.add_field(VECTOR, kinds.FLOAT_VECTOR, dim=self.width)
         for name, column in (self._columns or {}).items():
-            if isinstance(column, np.ndarray):
-                schema.add_field(KEPT + name, kinds.INT64)
-            else:
-                schema.add_field(KEPT + name, kinds.VARCHAR, max_length=LONGEST)
+            declared = field(column, kinds)
+            schema.add_field(KEPT + name, declared.pop("dtype"), **declared)
         index = library().MilvusClient.prepare_index_params()
         index.add_index(VECTOR, **self._definition())
         client.create_collection(self._rows, schema=schema, index_params=index)

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.types import Vectors
-from retrieval.where import Column, Columns, Where
+from retrieval.where import Column, Columns, Several, Where, cut
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END = b"\xff\xff"
 BATCH = 1 << 24
 """Bytes that are handed to COPY at once."""
+TEXT = 25
+"""PostgreSQL's number of the type text."""
 KEPT = "kept_"
 """Before the name of a gallery's column."""
 
@@ -32,15 +34,18 @@ class Only:
         where: the filter.
         value: its parameter: the bound, or a list of values.
         few: whether to compare all rows that are allowed, without the vectors' index.
+        several: whether a row has several texts, of which one is enough.
     """
 
     where: Where
     value: object
     few: bool
+    several: bool = False
 
     def source(self, table: str) -> str:
         """A table and the condition on its rows."""
-        operand = "= ANY(%s)" if self.where.sign == "=" else f"{self.where.sign} %s"
+        equal = "&& %s::text[]" if self.several else "= ANY(%s)"
+        operand = equal if self.where.sign == "=" else f"{self.where.sign} %s"
         return f'{table} WHERE "{KEPT}{self.where.column}" {operand}'
 
 
@@ -62,7 +67,7 @@ def copied(vectors: Vectors, columns: Columns, first: int = 0) -> Iterator[bytes
         lines["fields"], lines["four"], lines["size"] = 2 + len(columns), 4, 4 + 4 * width
         lines["id"] = np.arange(first + start, first + start + len(part))
         lines["width"], lines["v"] = width, part
-        yield beside(lines, [values(each[start : start + step]) for each in columns.values()])
+        yield beside(lines, [values(cut(each, start, start + step)) for each in columns.values()])
     yield END
 
 
@@ -79,8 +84,27 @@ def values(column: Column) -> list[bytes]:
     if isinstance(column, np.ndarray):
         data = column.astype(">i8").tobytes()  # an element alone would turn to our own order
         return [b"\0\0\0\x08" + data[at : at + 8] for at in range(0, len(data), 8)]
-    texts = (each.replace("\0", "\ufffd").encode("utf-8", "replace") for each in column)
-    return [len(each).to_bytes(4, "big") + each for each in texts]
+    if isinstance(column, Several):
+        return [sized(array(each)) for each in column]
+    return [sized(told(each)) for each in column]
+
+
+def array(texts: Sequence[str]) -> bytes:
+    """Texts as PostgreSQL sends a text[]: dimensions, no nulls, type, length, first subscript."""
+    head = (1, 0, TEXT, len(texts), 1)
+    return b"".join(each.to_bytes(4, "big") for each in head) + b"".join(
+        sized(told(each)) for each in texts
+    )
+
+
+def told(text: str) -> bytes:
+    """A text as a database in UTF-8 takes it."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace")
+
+
+def sized(data: bytes) -> bytes:
+    """A value behind its length."""
+    return len(data).to_bytes(4, "big") + data
 
 
 def declared(columns: Columns) -> str:
@@ -90,9 +114,18 @@ def declared(columns: Columns) -> str:
 
 def kind(column: Column) -> str:
     """The type of a column."""
+    if isinstance(column, Several):
+        return "text[]"
     return "int8" if isinstance(column, np.ndarray) else "text"
 
 
-def way(column: Column) -> str:
-    """How a column is indexed; a text may be longer than a tree takes."""
-    return "btree" if isinstance(column, np.ndarray) else "hash"
+def indexed(columns: Columns) -> list[str]:
+    """The columns' indexes as CREATE INDEX has them; a text may be longer than a tree takes.
+
+    Several texts a row have none: PostgreSQL's index of an array refuses long ones.
+    """
+    return [
+        f'USING {"btree" if isinstance(each, np.ndarray) else "hash"} ("{KEPT}{name}")'
+        for name, each in columns.items()
+        if not isinstance(each, Several)
+    ]

@@ -7,11 +7,11 @@ on behind it. The index, the table's last name and its visibility come in one tr
 from __future__ import annotations
 
 from retrieval.errors import LabError
-from retrieval.indexes.pgcopy import KEPT, copied, declared, way
+from retrieval.indexes.pgcopy import copied, declared, indexed
 from retrieval.indexes.postgres import SCHEMA, Session, told
 from retrieval.runtime.machine import memory
 from retrieval.types import Progress, Vectors
-from retrieval.where import Columns
+from retrieval.where import Columns, cut
 
 PART = 10_000
 """Rows of a transaction."""
@@ -48,8 +48,7 @@ class Loader(Session):
                 self._tell("indexing", 0, len(vectors))
                 self._run(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
                 self._run(f"CREATE INDEX {table}_index ON {SCHEMA}.{part} {index}")
-                for name, column in columns.items():
-                    sort = f'USING {way(column)} ("{KEPT}{name}")'
+                for sort in indexed(columns):
                     self._run(f"CREATE INDEX ON {SCHEMA}.{part} {sort}")
                 self._run(f"ALTER TABLE {SCHEMA}.{part} RENAME TO {table}")
                 self._run(f"ANALYZE {SCHEMA}.{table}")
@@ -68,7 +67,7 @@ class Loader(Session):
         self._tell("loading", held, len(vectors))
         for start in range(held, len(vectors), PART):
             rows = slice(start, min(start + PART, len(vectors)))
-            kept = {name: column[rows] for name, column in columns.items()}
+            kept = {name: cut(each, rows.start, rows.stop) for name, each in columns.items()}
             copy = f"COPY {SCHEMA}.{part} FROM STDIN (FORMAT BINARY)"
             with self._alone(part), self._connection.cursor() as cursor, cursor.copy(copy) as sink:
                 for piece in copied(vectors[rows], kept, start):

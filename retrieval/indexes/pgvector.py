@@ -22,7 +22,7 @@ from retrieval.indexes.pgcopy import Only, kind
 from retrieval.indexes.pgload import Loader
 from retrieval.indexes.postgres import PLAIN, SECONDS, START, Session
 from retrieval.types import Knob, Metric, Progress, Rows, Scores, Spec, Vectors
-from retrieval.where import Allowed
+from retrieval.where import Allowed, Several
 
 LOG = logging.getLogger(__name__)
 FILE = "table.json"
@@ -146,14 +146,17 @@ class Pgvector(Index):
 
     def _filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered | None:
         columns = self._columns
-        if columns is None:
+        if columns is None or where.where.column not in columns:
             return None
         chosen, few = where.where, self._few(k, where)
-        value = chosen.wanted(columns[chosen.column]) if chosen.sign == "=" else chosen.bound
+        column = columns[chosen.column]
+        value = chosen.wanted(column) if chosen.sign == "=" else chosen.bound
         how = (
             f"exact in the engine over the {len(where.rows):,} allowed" if few else "iterative scan"
         )
-        return Filtered(*self._asked(queries, k, Only(chosen, value, few)), how)
+        return Filtered(
+            *self._asked(queries, k, Only(chosen, value, few, isinstance(column, Several))), how
+        )
 
     def _few(self, k: int, where: Allowed) -> bool:
         """Whether comparing the rows that are allowed is cheaper than the index."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.errors import Damaged, LabError, NotReady, Unreachable
-from retrieval.indexes.pgcopy import KEPT, Only, Packed, copied, declared, pack, way
+from retrieval.indexes.pgcopy import Only, Packed, copied, declared, indexed, pack
 from retrieval.runtime.machine import memory
 from retrieval.runtime.paths import cache as cache_folder
 from retrieval.runtime.postgres import cluster
@@ -128,8 +128,8 @@ class Session:
                     sink.write(part)
             self._run(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
             self._run(f"CREATE INDEX {table}_index ON {SCHEMA}.{fresh} {index}")
-            for name, column in columns.items():
-                self._run(f'CREATE INDEX ON {SCHEMA}.{fresh} USING {way(column)} ("{KEPT}{name}")')
+            for each in indexed(columns):
+                self._run(f"CREATE INDEX ON {SCHEMA}.{fresh} {each}")
             self._run(f"ALTER TABLE {SCHEMA}.{fresh} RENAME TO {table}")
             self._run(f"ANALYZE {SCHEMA}.{table}")
         return True

@@ -16,7 +16,7 @@ from retrieval.indexes.beams import beam
 from retrieval.indexes.graph_knobs import graph_knobs
 from retrieval.runtime import threads
 from retrieval.types import Spec, Vectors
-from retrieval.where import Allowed, Column
+from retrieval.where import Allowed, Column, value
 
 PART = 10_000
 """Points that are handed over at once."""
@@ -96,10 +96,7 @@ class Hnsw(Archived):
 
     def _payload(self, row: int) -> dict[str, Any]:
         columns = (self._columns or {}).items()
-        return {
-            name: int(column[row]) if isinstance(column, np.ndarray) else column[row]
-            for name, column in columns
-        }
+        return {name: value(column, row) for name, column in columns}
 
     def _config(self) -> Any:
         qdrant = library()

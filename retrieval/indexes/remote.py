@@ -30,7 +30,7 @@ from retrieval.indexes.remote_fill import Answer, Filled
 from retrieval.indexes.remote_refusal import Refusal, read, sentence
 from retrieval.runtime import servers
 from retrieval.types import Metric, Rows, Scores, Spec, Vectors
-from retrieval.where import Allowed
+from retrieval.where import Allowed, value
 
 FILE = "collection.json"
 OWN = 0.9
@@ -136,10 +136,7 @@ class Remote(Filled):
     def _kept(self, row: int) -> dict[str, Any]:
         """The values of a row's columns, by which the server filters."""
         columns = (self._columns or {}).items()
-        return {
-            name: int(column[row]) if isinstance(column, np.ndarray) else column[row]
-            for name, column in columns
-        }
+        return {name: value(column, row) for name, column in columns}
 
     def _save(self, folder: Path) -> None:
         if self.count:

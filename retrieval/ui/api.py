@@ -48,8 +48,9 @@ class Search:
                 "conse-lite2@faiss-hnsw?efSearch=16".
             gallery: The name of the gallery to search.
             k: How many pictures, from 1 to 100.
-            where: Which pictures may answer: "label=owl", "label=owl|crow", or "part<10" for
-                10 thousandths of the gallery. All by default.
+            where: Which pictures may answer: "label=owl", "label=owl|crow", "labels=owl" for
+                any of a picture's labels, or "part<10" for 10 thousandths of the gallery. All
+                by default.
 
         Returns:
             {"panels": [...]}, each with embedder, index, hits (row, rank, score, caption, label),

@@ -8,12 +8,12 @@ from functools import lru_cache
 from retrieval.galleries.base import Gallery
 from retrieval.types import Result
 from retrieval.ui.figures import escape
-from retrieval.where import PARTS, Where
+from retrieval.where import PARTS, Several, Where
 
 SHARES = {1000: "all", 500: "50 %", 100: "10 %", 10: "1 %", 1: "0.1 %"}
 """What the slider says for so many thousandths of a gallery."""
 MOST = 300
-"""Labels that are listed, the commonest of a gallery."""
+"""Labels that are listed, the commonest of a gallery; all of a row's where some have several."""
 SHORT = 60
 """Characters of a filter that the page repeats."""
 
@@ -75,10 +75,13 @@ def _options(gallery: Gallery, chosen: str) -> str:
 
 @lru_cache(maxsize=32)
 def _labels(gallery: Gallery) -> tuple[tuple[str, str], ...]:
-    counts = Counter(gallery.labels(range(len(gallery))))
+    name, counts = "label", Counter(gallery.labels(range(len(gallery))))
+    several = gallery.columns.get("labels")
+    if isinstance(several, Several) and several.most > 1:
+        name, counts = "labels", Counter(label for row in several for label in row)
     named = sorted((label for label, _ in counts.most_common(MOST) if label), key=str.lower)
     return tuple(
-        (str(Where("label", "=", (label,))), f"{label} · {counts[label]:,}")
+        (str(Where(name, "=", (label,))), f"{label} · {counts[label]:,}")
         for label in named
         if "\0" not in label and not any("\ud800" <= char <= "\udfff" for char in label)
     )
