@@ -147,4 +147,4 @@ def test_a_panel_says_that_it_is_retired() -> None:
     assert "Annoy, trees · retired: kept to show why</option>" in options
     shown = Shown("stamps", 10, None, {})
     drawn = draw(0, View(Panel("conse-lite2", "annoy")), menu, shown, True)
-    assert "Annoy, trees: retired: kept to show why" in drawn
+    assert "Annoy, trees · retired: kept to show why" in drawn

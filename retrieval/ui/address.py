@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from retrieval.errors import BadQuery
 from retrieval.panel import Panel
 from retrieval.query import LONGEST, Query
+from retrieval.ui.unread import Unread, read
 from retrieval.where import Where
 
 MOST = 100
@@ -27,7 +28,7 @@ class Address:
 
     Attributes:
         gallery: its name.
-        panels: one to four.
+        panels: one to four; in the place of one that cannot be read, why.
         text: the query's words, or none.
         row: the gallery's row that is asked for, or none.
         crop: left, top, right, bottom as shares of the picture.
@@ -38,7 +39,7 @@ class Address:
     """
 
     gallery: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | Unread, ...]
     text: str | None = None
     row: int | None = None
     crop: tuple[float, float, float, float] | None = None
@@ -56,8 +57,7 @@ class Address:
             start: gallery, panels and k to use where nothing is said.
 
         Raises:
-            BadQuery: it is no text, too long, or a part has the wrong form.
-            BadKnob: a panel's setting is no whole number.
+            BadQuery: it is no text, too long, or another part than a panel has the wrong form.
         """
         parts = _parts(text)
         row, crop = parts.get("row"), parts.get("crop")
@@ -118,10 +118,10 @@ def _words(text: str) -> str:
     return text
 
 
-def _panels(texts: list[str]) -> tuple[Panel, ...]:
+def _panels(texts: list[str]) -> tuple[Panel | Unread, ...]:
     if len(texts) > PANELS:
         raise BadQuery(f"{len(texts)} panels are asked; {PANELS} fit side by side, remove some")
-    return tuple(Panel.parse(text) for text in texts)
+    return tuple(map(read, texts))
 
 
 def _whole(name: str, text: str) -> int:

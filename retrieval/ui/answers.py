@@ -24,18 +24,17 @@ from retrieval.ui.chances import Chances
 from retrieval.ui.examples import texts
 from retrieval.ui.figures import escape
 from retrieval.ui.kept import Kept
-from retrieval.ui.menu import Menu
-from retrieval.ui.panel import LETTERS, View, draw
+from retrieval.ui.menu import START, Menu
+from retrieval.ui.panel import LETTERS, View, draw, draw_unread
 from retrieval.ui.percentiles import Latest, Percentiles
 from retrieval.ui.querybar import credit, fastest, over
 from retrieval.ui.results import Shown
 from retrieval.ui.stages import chart
 from retrieval.ui.thumbs import version
+from retrieval.ui.unread import Unread, compare
 from retrieval.ui.uploads import opened
 from retrieval.ui.waiting import Waiting
 
-START = ("conse-lite2@exact", "captions@exact")
-"""The panels of a page without an address."""
 LOOK = 0.25
 """Seconds between two looks at what has arrived and at what is being made."""
 LOG = logging.getLogger(__name__)
@@ -85,12 +84,12 @@ class Answers:
     def _answers(
         self, address: Address, gallery: Gallery, image: bytes | None, asked: int
     ) -> Iterator[list[Any]]:
-        settled = [self.menu.fit(panel) for panel in address.panels]
+        settled = [self.menu.read(panel) for panel in address.panels]
         panels = tuple(panel for panel, _ in settled)
         notes = [note for _, note in settled]
         query = address.query(image)
         drawing = Drawing(self, replace(address, panels=panels), gallery, notes, asked, query)
-        results = self.lab.compare(address.gallery, panels, query, address.k)
+        results = compare(self.lab, address.gallery, panels, query, address.k)
         with closing(batches(results, LOOK)) as arrived:
             for batch in arrived:
                 for result in batch:
@@ -139,6 +138,8 @@ class Drawing:
     def add(self, result: Result) -> None:
         """Take up a panel's answer."""
         self.results[result.position] = result
+        if isinstance(self.address.panels[result.position], Unread):
+            return
         kind = "text" if self.address.text is not None else "picture"
         panel, where = self.address.panels[result.position], self.address.where or ""
         key = f"{self.gallery.name} {panel} {kind} {where}"
@@ -154,11 +155,20 @@ class Drawing:
             f"{LETTERS[at]} · {self._title(panel)}" for at, panel in enumerate(self.address.panels)
         ]
         under = chart(titles, self.results) + credit(self.gallery)
-        results = [result for result in self.results if result]
-        receipt = self.answers.kept.add(self.address, self.gallery, self.query, results)
-        sure = any(self._curve(result.position) for result in results)
-        above = over(self.address, self.gallery, self.results, self.asked, receipt, sure)
+        sure = any(self._curve(panel) for panel in self.address.panels)
+        above = over(self.address, self.gallery, self.results, self.asked, self._receipt(), sure)
         return [above, *self._filled(panels), under]
+
+    def _receipt(self) -> str:
+        """By which the receipt of the panels that were asked is found; empty where none was."""
+        pairs = zip(self.address.panels, self.results, strict=True)
+        asked = [(panel, each) for panel, each in pairs if each and isinstance(panel, Panel)]
+        if not asked:
+            return ""
+        panels = tuple(panel for panel, _ in asked)
+        results = [replace(each, position=at) for at, (_, each) in enumerate(asked)]
+        address = replace(self.address, panels=panels)
+        return self.answers.kept.add(address, self.gallery, self.query, results)
 
     def _changed(self, position: int) -> Any:
         """A panel that has answered since, or that waits for something else than before."""
@@ -169,24 +179,31 @@ class Drawing:
         return self._panel(position, news)
 
     def _waiting(self, position: int) -> Waiting | None:
-        lab, name = self.answers.lab, self.address.panels[position].embedder
+        lab, panel = self.answers.lab, self.address.panels[position]
+        if isinstance(panel, Unread):
+            return None
+        name = panel.embedder
         doing = lab.work.on(name)
         return Waiting.of(doing, "" if lab.public else name) if doing else None
 
     def _filled(self, panels: list[Any]) -> list[Any]:
         return panels + [""] * (PANELS - len(panels))
 
-    def _title(self, panel: Panel) -> str:
+    def _title(self, panel: Panel | Unread) -> str:
         menu = self.answers.menu
+        if isinstance(panel, Unread):
+            return ""
         return f"{menu.embedder(panel.embedder).title} × {menu.index(panel.index).title}"
 
     def _panel(self, position: int, news: Result | Waiting) -> str:
         panel, several = self.address.panels[position], len(self.address.panels) > 1
+        if isinstance(panel, Unread):
+            return draw_unread(position, panel, self.answers.menu, self.gallery.about, several)
         if isinstance(news, Waiting):
             view = View(panel, waiting=news, note=self.notes[position])
         else:
             view = self._view(news, panel)
-        return draw(position, view, self.answers.menu, self._shown(position), several)
+        return draw(position, view, self.answers.menu, self._shown(position, panel), several)
 
     def _view(self, result: Result, panel: Panel) -> View:
         warm = [each for each in self.results if each and not each.problem]
@@ -202,7 +219,7 @@ class Drawing:
             note=" ".join(filter(None, (self.notes[result.position], result.note))),
         )
 
-    def _shown(self, position: int) -> Shown:
+    def _shown(self, position: int, panel: Panel) -> Shown:
         first = self.results[0]
         result = self.results[position]
         hits = (*result.hits, *result.missed) if result else ()
@@ -210,19 +227,22 @@ class Drawing:
         return Shown(
             gallery=self.gallery.name,
             k=self.address.k,
-            first={hit.row: hit.rank for hit in first.hits} if position and first else None,
+            first=(
+                {hit.row: hit.rank for hit in first.hits}
+                if position and first and not first.problem
+                else None
+            ),
             sources=dict(zip(rows, self.gallery.sources(rows), strict=True)),
             version=version(self.gallery),
             about=self.gallery.about,
-            chances=self.answers.chances.of(
-                self.gallery, self.address.panels[position].embedder, self.query, hits
-            ),
+            chances=self.answers.chances.of(self.gallery, panel.embedder, self.query, hits),
         )
 
-    def _curve(self, position: int) -> bool:
+    def _curve(self, panel: Panel | Unread) -> bool:
         """Whether a panel's scores are worth something that is known."""
-        embedder = self.address.panels[position].embedder
-        return self.answers.chances.curve(self.gallery, embedder, self.query) is not None
+        if isinstance(panel, Unread):
+            return False
+        return self.answers.chances.curve(self.gallery, panel.embedder, self.query) is not None
 
 
 @contextmanager

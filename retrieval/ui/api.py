@@ -15,7 +15,9 @@ from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.ui.address import MOST, PANELS
-from retrieval.ui.answers import START, sentences
+from retrieval.ui.answers import sentences
+from retrieval.ui.menu import START
+from retrieval.ui.unread import Unread, compare, read
 from retrieval.ui.uploads import opened
 from retrieval.where import Where
 
@@ -45,7 +47,8 @@ class Search:
             text: What the picture should show, such as "a bird". Give a text or an image.
             image: A JPEG, PNG or WebP in base64, or an uploaded file. Links are not followed.
             panels: One to four stacks, each EMBEDDER@INDEX?knob=value, such as
-                "conse-lite2@faiss-hnsw?efSearch=16".
+                "conse-lite2@faiss-hnsw?efSearch=16". One that cannot be read or answered has
+                its problem in its place.
             gallery: The name of the gallery to search.
             k: How many pictures, from 1 to 100.
             where: Which pictures may answer: "label=owl", "label=owl|crow", "labels=owl" for
@@ -61,7 +64,7 @@ class Search:
             asked = _panels(panels)
             chosen = Where.parse(where) if where not in (None, "") else None
             query = Query(text=_text(text), image=opened(image), where=chosen)
-            results = self.lab.compare(_name(gallery), asked, query, _count(k))
+            results = compare(self.lab, _name(gallery), asked, query, _count(k))
             ordered = sorted(results, key=lambda result: result.position)
             return {"panels": [plain(result) for result in ordered]}
 
@@ -76,13 +79,13 @@ def plainly() -> Iterator[None]:
         raise gr.Error(html.unescape(error.message), print_exception=False) from error
 
 
-def _panels(value: object) -> list[Panel]:
+def _panels(value: object) -> list[Panel | Unread]:
     texts = list(START) if value is None else value
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise BadQuery("panels must be a list of texts, such as conse-lite2@exact")
     if not 1 <= len(texts) <= PANELS:
         raise BadQuery(f"{len(texts)} panels are asked; give from 1 to {PANELS}")
-    return [Panel.parse(each) for each in texts]
+    return [read(each) for each in texts]
 
 
 def _text(value: object) -> str | None:

@@ -15,6 +15,7 @@ from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure import receipts
 from retrieval.measure.receipts import Receipt
+from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result
 from retrieval.ui.address import Address
@@ -28,7 +29,7 @@ class Shown:
     """One result; its query's picture is told by its hash.
 
     Attributes:
-        address: of the page that showed it.
+        address: that asks it again, of the panels that could be asked.
         gallery: whose rows.
         asked: the query, as receipts have it.
         results: one a panel.
@@ -76,6 +77,7 @@ class Kept:
             shown = self._shown.get(name)
         if shown is None:
             raise BadQuery("this result is no longer kept; search again for its receipt")
-        panels, k = shown.address.panels, shown.address.k
+        k = shown.address.k
+        panels = [each for each in shown.address.panels if isinstance(each, Panel)]
         made = receipts.of(self.lab, shown.gallery, panels, shown.asked, k, shown.results, shown.at)
         return {**made, "link": str(shown.address)}

@@ -5,19 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import groupby
 
 from retrieval.about import unfit
 from retrieval.embedders import typed
+from retrieval.errors import LabError
 from retrieval.indexes import typed as typed_index
+from retrieval.indexes.base import checked
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.registry import suggest
 from retrieval.types import Licence, Metric, Spec, State
 from retrieval.ui.figures import escape, size
+from retrieval.ui.unread import Unread
 
 FRESH = 5.0
 """Seconds for which a look at the readiness is good."""
+LONGEST = 100
+"""Characters of a name that others are compared with."""
+START = ("conse-lite2@exact", "captions@exact")
+"""The panels of a page without an address."""
 SHORT = 80
 """Characters of a reason that a picker shows; its title holds all."""
 
@@ -84,6 +92,34 @@ class Menu:
             f"{index.title} does not compare by {embedder.metric}, as {embedder.title} needs: "
             f"this panel uses {new.title}.",
         )
+
+    def read(self, panel: Panel | Unread) -> tuple[Panel | Unread, str]:
+        """As ``fit``, with the reason in the panel's place where it cannot be asked."""
+        if isinstance(panel, Unread):
+            return panel, ""
+        try:
+            fitting, note = self.fit(panel)
+            checked(self.index(fitting.index), dict(fitting.knobs))
+            return fitting, note
+        except LabError as error:
+            return Unread(str(panel), str(error)), ""
+
+    def mended(self, unread: Unread) -> Panel:
+        """The nearest panel to one that cannot be asked, without its settings."""
+        usual = Panel.parse(START[0])
+        name, index = unread.names
+        try:
+            embedder = self.embedder(name)
+        except LabError:
+            embedder = self.embedder(_nearest(name, self.embedders, usual.embedder))
+        fitting = self._fitting(embedder, index) if self._knows(index) else self.fitting(embedder)
+        return Panel(embedder.name, _nearest(index, fitting, usual.index))
+
+    def _knows(self, index: str) -> bool:
+        try:
+            return bool(self.index(index))
+        except LabError:
+            return False
 
     def embedder_options(self, chosen: str, about: str = "") -> str:
         """Options grouped by family; what cannot be used is listed, grey, with its reason.
@@ -165,6 +201,13 @@ def _unready(spec: Spec, state: State) -> str:
     reason = state.reason.split(";")[0].split(" (")[0]
     short = reason if len(reason) <= SHORT else f"{reason[:SHORT].rstrip()}…"
     return f"{state.kind.replace('-', ' ')}{download}: {short}"
+
+
+def _nearest(name: str, specs: Sequence[Spec], usual: str) -> str:
+    """The name that is meant, else the usual one where it is among them, else the first."""
+    names = [spec.name for spec in specs]
+    close = [name] if name in names else get_close_matches(name[:LONGEST], names, 1)
+    return next(iter(close), usual if usual in names else names[0])
 
 
 def _named(kind: str, name: str, specs: Sequence[Spec]) -> Spec:

@@ -14,6 +14,7 @@ from retrieval.ui.menu import Menu, facts
 from retrieval.ui.percentiles import FEWEST, Percentiles
 from retrieval.ui.results import Shown, grid, skeleton
 from retrieval.ui.stages import HELP, bar
+from retrieval.ui.unread import Unread
 from retrieval.ui.waiting import Waiting
 
 LETTERS = "ABCD"
@@ -68,13 +69,55 @@ def draw(position: int, view: View, menu: Menu, shown: Shown, several: bool) -> 
     )
 
 
+def draw_unread(position: int, unread: Unread, menu: Menu, about: str, several: bool) -> str:
+    """The HTML in the place of a panel that cannot be asked: why, and what to pick instead.
+
+    Args:
+        position: from 0; the letter on its badge.
+        unread: what was written.
+        menu: what its pickers offer.
+        about: what the gallery's pictures are of.
+        several: it can be removed.
+    """
+    letter, near = LETTERS[position], menu.mended(unread)
+    embedder, index = menu.embedder(near.embedder), menu.index(near.index)
+    known = [
+        name if name == meant else ""
+        for name, meant in zip((near.embedder, near.index), unread.names, strict=True)
+    ]
+    first, second = (
+        "" if name else f'<option value="" selected disabled>Pick an {what}</option>'
+        for name, what in zip(known, ("embedder", "index"), strict=True)
+    )
+    options = first + menu.embedder_options(known[0], about)
+    indexes = second + menu.index_options(embedder, known[1])
+    why = unread.problem.partition("; there are: ")[0]  # the pickers list them
+    use = f"Use {embedder.title} × {index.title}"
+    remove = '<button type="button" data-remove>Remove this panel</button>' if several else ""
+    return (
+        f'<section class="panel" data-panel="{escape(str(unread))}" data-mend="{escape(str(near))}"'
+        f' aria-label="Panel {letter}: it cannot be asked">'
+        f"{_picked(letter, options, indexes, several)}"
+        '<div class="set"></div><div class="strip"></div>'  # the rows that panels share
+        '<div class="body"><div class="problem" role="status">'
+        f"<p>{escape(_sentence(why))}</p>"
+        f'<p class="ways"><button type="button" data-use>{escape(use)}</button>{remove}</p>'
+        "</div></div></section>"
+    )
+
+
 def _head(letter: str, embedder: Spec, index: Spec, menu: Menu, about: str, several: bool) -> str:
+    options = menu.embedder_options(embedder.name, about)
+    return _picked(letter, options, menu.index_options(embedder, index.name), several)
+
+
+def _picked(letter: str, embedders: str, indexes: str, several: bool) -> str:
     return (
         f'<header class="head"><b class="badge" aria-hidden="true">{letter}</b>'
         f'<select class="field" data-pick="embedder" aria-label="Embedder of panel {letter}">'
-        f"{menu.embedder_options(embedder.name, about)}</select><i>×</i>"
+        f"{embedders}</select><i>×</i>"
         f'<select class="field" data-pick="index" aria-label="Index of panel {letter}">'
-        f"{menu.index_options(embedder, index.name)}</select>"
+        f"{indexes}</select>"
         + (
             f'<button type="button" class="plain" data-remove aria-label="Remove panel {letter}">'
             "✕</button>"
@@ -95,7 +138,7 @@ def _tags(embedder: Spec, index: Spec) -> str:
             f"{escape(licence.id)}{use[licence.commercial]}</a>"
         )
     if index.note not in ("", "exact"):
-        tags += f'<span class="tag">{escape(index.title)}: {escape(index.note)}</span>'
+        tags += f'<span class="tag">{escape(index.title)} · {escape(index.note)}</span>'
     return f'<p class="tags">{tags}</p>'
 
 

@@ -111,6 +111,12 @@ def _switches(address: Address, results: Sequence[Result | None], receipt: str, 
     lost = sum(len(result.missed) for result in results if result)
     word = f"Show {lost} missed" if lost else "None missed"
     add = '<button type="button" data-add>+ Panel</button>' if len(address.panels) < PANELS else ""
+    taken = (
+        f'<button type="button" data-receipt="{escape(receipt)}" title="All that this result'
+        ' came of, as JSON that can be run again">Receipt</button>'
+        if receipt
+        else ""
+    )
     good = (
         '<label class="knob" title="Pictures less likely to be right than this are dimmed">Good'
         f' from<input type="range" data-good min="0" max="100" step="1" value="{address.good}"'
@@ -123,8 +129,7 @@ def _switches(address: Address, results: Sequence[Result | None], receipt: str, 
         f'<div class="switches">{good}<label class="switch"><input type="checkbox" data-missed'
         f"{' checked' if address.missed else ''}{'' if lost else ' disabled'}>{word}</label>"
         f'<button type="button" id="knobs">Settings</button>'
-        f'<button type="button" data-receipt="{escape(receipt)}" title="All that this result'
-        f' came of, as JSON that can be run again">Receipt</button>{add}</div>'
+        f"{taken}{add}</div>"
     )
 
 

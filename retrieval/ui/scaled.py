@@ -19,6 +19,7 @@ from retrieval.ui.arrivals import batches
 from retrieval.ui.export import scale_csv, scale_json
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import Mark as Shape
+from retrieval.ui.menu import START
 from retrieval.ui.scatter import WIDE
 from retrieval.ui.sizes import Row
 from retrieval.ui.turn import LONGEST, SLICE, budget, turn
@@ -56,7 +57,7 @@ class ScaleTab:
     def __init__(self, answers: Answers) -> None:
         self.lab = answers.lab
         self.menu = answers.menu
-        self.first = answers.start.panels[0].embedder
+        self.first = START[0].partition("@")[0]
 
     def choice(self, given: object) -> Choice:
         """What was asked for, checked.

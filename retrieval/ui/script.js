@@ -165,9 +165,13 @@ const read = (panel) => {
 };
 const write = ({ parts, knobs }) => parts.join("@") + (String(knobs) && `?${knobs}`);
 
+// the nearest panel to one that cannot be asked; any other as it is
+const mended = (panel) => all(".panel[data-mend]").find((each) => each.dataset.panel === panel)?.dataset.mend ?? panel;
+const readable = () => state.panels.filter((panel) => mended(panel) === panel);
+
 function pick(select) {
   const at = place(select);
-  const panel = read(state.panels[at]);
+  const panel = read(mended(state.panels[at]));
   panel.parts[select.dataset.pick === "embedder" ? 0 : 1] = encodeURIComponent(select.value);
   if (select.dataset.pick === "index") panel.knobs = new URLSearchParams();
   state.panels[at] = write(panel);
@@ -184,7 +188,7 @@ function turn(range) {
 }
 
 function add() {
-  const [embedder] = read(state.panels.at(-1)).parts;
+  const [embedder] = read(mended(state.panels.at(-1))).parts;
   const options = all(".panel:first-child [data-pick=index] option:not([disabled])", all(".panel").at(-1).parentNode);
   const free = options.find(({ value }) => !state.panels.some((panel) => panel.startsWith(`${embedder}@${encodeURIComponent(value)}`)));
   state.panels.push(`${embedder}@${encodeURIComponent((free ?? options[0]).value)}`);
@@ -202,6 +206,7 @@ const clicks = {
     state.panels[place(it)] = write(panel);
     ask();
   },
+  "[data-use]": (it) => ((state.panels[place(it)] = mended(state.panels[place(it)])), ask()),
   "[data-give]": () => find("#file").click(),
   "[data-build]": () => (document.body.classList.toggle("build"), folds()),
   "#knobs": () => (document.body.classList.toggle("knobs"), folds()),

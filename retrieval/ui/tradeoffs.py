@@ -19,6 +19,7 @@ from retrieval.ui.answers import Answers
 from retrieval.ui.arrivals import batches
 from retrieval.ui.curves import Curve, drawn
 from retrieval.ui.figures import escape
+from retrieval.ui.menu import START
 from retrieval.ui.scatter import WIDE
 from retrieval.ui.targets import every, table
 from retrieval.ui.turn import LONGEST, SLICE, budget, turn
@@ -60,7 +61,7 @@ class Tradeoffs:
     def __init__(self, answers: Answers) -> None:
         self.lab = answers.lab
         self.menu = answers.menu
-        self.first = answers.start.panels[0].embedder
+        self.first = START[0].partition("@")[0]
 
     def choice(self, given: object) -> Choice:
         """What was asked for, checked.
