@@ -34,7 +34,9 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
         asked.add_argument("--text", help="what the picture should show")
         asked.add_argument("--image", type=Path, help="a picture to search by")
         asked.add_argument("--row", type=int, help="a row of the gallery to search by")
-        command.add_argument("--where", help="which rows may answer: label=owl, label=a|b, part<10")
+        command.add_argument(
+            "--where", help="which rows may answer: label=owl, label=a|b, labels=a, part<10"
+        )
         command.add_argument("-k", type=int, default=10, help="how many pictures")
         command.add_argument("--receipt", type=Path, help="write what `replay` reads")
         command.set_defaults(run=run, show=show)

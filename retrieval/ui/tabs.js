@@ -4,7 +4,7 @@ const TABS = ["search", "tradeoffs", "quality", "duplicates", "choose"];
 const START = new URLSearchParams(location.search);
 // run: what aborts the measuring that goes on, and asked: number of the latest drawing, by tab;
 // told: the setting whose figures are shown
-const views = { tab: "search", embedder: "", queries: "", language: "", speed: "", target: 0.95, run: {}, asked: {}, told: null };
+const views = { tab: "search", embedder: "", queries: "", language: "", speed: "", target: 0.95, run: {}, asked: {}, told: null, drawnWith: [] };
 
 /** What the address holds of the tabs. */
 function view() {
@@ -90,6 +90,7 @@ function busy(tab) {
 
 async function draw(tab, only) {
   const number = (views.asked[tab] = (views.asked[tab] ?? 0) + 1);
+  views.drawnWith = readable();
   try {
     const pieces = await (await post(`tab/${tab}`, request(tab))).json();
     if (number !== views.asked[tab]) return;
@@ -279,6 +280,8 @@ window.parallax.drawn = () => {
   const before = String(state.panels);
   drawnBefore();
   commercial();
-  if (views.tab === "quality" && before !== String(state.panels)) draw("quality");
+  // a tab may be drawn before it is known which panels cannot be asked
+  if (views.tab !== "search" && views.drawnWith.some((panel) => mended(panel) !== panel)) whole(views.tab);
+  else if (views.tab === "quality" && before !== String(state.panels)) draw("quality");
 };
 open(START.get("tab"));

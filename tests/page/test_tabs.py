@@ -307,6 +307,14 @@ def test_a_threshold_dims_and_is_kept_in_the_address(tab: Page, url: str) -> Non
     expect(tab.locator(".tile.weak")).to_have_count(0)
 
 
+@pytest.mark.parametrize("view", ["tradeoffs", "quality"])
+def test_a_panel_that_cannot_be_asked_is_left_out_of_a_tab(tab: Page, url: str, view: str) -> None:
+    opened(tab, url + f"?gallery=stamps&row=10&panel=huh@exact&panel=phash@exact&tab={view}")
+    expect(tab.locator(f"#{view} [data-piece=plot]")).to_contain_text("pHash")
+    expect(tab.locator(f"#{view}")).not_to_contain_text("'huh'")
+    assert said(tab)["panel"] == ["huh@exact", "phash@exact"]
+
+
 TWO = ROW + "&panel=phash@exact&tab=quality"
 
 
