@@ -179,6 +179,7 @@ class Collection:
     def put(self, given: Any) -> None:
         (vector,) = given.vectors
         kept = dict(given.properties.non_ref_properties)
+        kept |= {each.prop_name: [*each.values] for each in given.properties.text_array_properties}
         self.objects[UUID(given.uuid)] = np.frombuffer(vector.vector_bytes, np.float32), kept
         self._made = None
 
@@ -204,7 +205,8 @@ class Collection:
         mine: Any = self.objects[name][1][only.target.property]
         if only.operator == base_pb2.Filters.OPERATOR_CONTAINS_ANY:
             wanted = only.value_text_array.values or only.value_int_array.values
-            return token(mine) in [token(each) for each in wanted]
+            having = mine if isinstance(mine, list) else [mine]
+            return not {token(each) for each in having}.isdisjoint(token(each) for each in wanted)
         return bool(COMPARED[only.operator](mine, only.value_int))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from retrieval.indexes.archive import Chosen
 from retrieval.indexes.weaviate_client import library
-from retrieval.where import Column
+from retrieval.where import Column, Several
 
 KEPT = "kept_"
 """Before the name of a gallery's column: some names are Weaviate's own."""
@@ -64,9 +64,10 @@ def kept(name: str, column: Column) -> Any:
         return config.Property(
             name=KEPT + name, data_type=config.DataType.INT, index_range_filters=True
         )
+    several = isinstance(column, Several)
     return config.Property(
         name=KEPT + name,
-        data_type=config.DataType.TEXT,
+        data_type=config.DataType.TEXT_ARRAY if several else config.DataType.TEXT,
         tokenization=config.Tokenization.FIELD,
         index_searchable=False,
     )
@@ -74,6 +75,8 @@ def kept(name: str, column: Column) -> Any:
 
 def value(given: Any) -> Any:
     """A column's value as it is kept: words in quotes, as spaces at their ends are taken off."""
+    if isinstance(given, list):
+        return [value(each) for each in given]
     return given if isinstance(given, int) else f'"{given}"'
 
 
