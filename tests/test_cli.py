@@ -18,6 +18,7 @@ from PIL import Image
 
 from retrieval import cli
 from retrieval.embedders import EMBEDDERS
+from retrieval.indexes import INDEXES
 from retrieval.types import Spec, Vectors
 from tests.fakes import BLIND, COLOUR, COLOURS, Colour
 
@@ -199,6 +200,19 @@ def test_build_of_all_indexes_lists_those_that_fit(run: Run) -> None:
     assert code == 0
     assert "exact" in indexes and "faiss-hnsw" in indexes
     assert "faiss-binary-flat" not in indexes
+
+
+def test_a_server_that_is_down_keeps_no_other_index_from_being_built(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARALLAX_QDRANT", "http://127.0.0.1:1")
+    specs = [INDEXES.spec(name) for name in ("qdrant-server", "exact")]
+    monkeypatch.setattr(INDEXES, "specs", lambda: specs)
+    code, out, _ = run("build", "--gallery", "folder", "--embedder", "colour", "--json")
+    indexes = json.loads(out)["built"][0]["embedders"][0]["indexes"]
+    assert code == 0
+    assert "at 127.0.0.1:1 does not answer" in indexes["qdrant-server"]
+    assert indexes["exact"].startswith("built in")
 
 
 def test_bfloat16_prints_its_overlap_with_float32(run: Run) -> None:

@@ -156,3 +156,11 @@ def test_an_engine_that_is_missing_says_how_to_get_it(
     monkeypatch.setitem(INDEXES._specs, "usearch-f32", absent)
     told = asked(capsys, "--index", "usearch-f32")
     assert "usearch-f32 needs no_such_engine: pip install usearch" in told
+
+
+def test_a_server_that_is_down_is_a_line_of_its_own(
+    colours: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARALLAX_QDRANT", "http://127.0.0.1:1")
+    told = asked(capsys, "--index", "qdrant-server", "--index", "exact")
+    assert "at 127.0.0.1:1 does not answer" in told and "exact" in told

@@ -200,3 +200,22 @@ def test_the_command_where_none_reaches_the_target(
 def test_the_command_without_time(warm: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*asked_for("--seconds", "0"), "--cache", str(warm)]) == 2
     assert "nothing was measured" in capsys.readouterr().err
+
+
+def few(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Have no other indexes than these."""
+    specs = [INDEXES.spec(name) for name in names]
+    monkeypatch.setattr(INDEXES, "specs", lambda: specs)
+
+
+def test_what_nobody_named_and_is_not_here_is_left_out(
+    warm: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PARALLAX_MILVUS", raising=False)
+    few(monkeypatch, "milvus-server", "exact")
+    asked = ["sweep", "--gallery", "stamps", "--count", "5", "--cache", str(warm), "--json"]
+    assert main(asked) == 0
+    out, err = capsys.readouterr()
+    assert [each["index"] for each in json.loads(out)["sweeps"]] == ["exact"]
+    assert "milvus-server is left out: " in err
+    assert main([*asked, "--index", "milvus-server"]) == 2

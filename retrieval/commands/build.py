@@ -14,7 +14,7 @@ from retrieval.about import unfit
 from retrieval.commands.compare import declared
 from retrieval.commands.precision import against_float32, sentence
 from retrieval.embedders import EMBEDDERS
-from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Refused
+from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Refused, Unreachable
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.catalog import Entry
 from retrieval.hosted.cost import estimate
@@ -193,10 +193,10 @@ def _named(panel: Panel) -> str:
 
 
 def _index_if_fits(lab: Lab, gallery: Gallery, panel: Panel) -> str:
-    """As ``_index``; what nobody named may lack its library, or not suit these vectors."""
+    """As ``_index``; what nobody named may lack its library or server, or not suit these vectors."""
     try:
         return _index(lab, gallery, panel)
-    except (BadKnob, BadVectors, NotReady) as error:
+    except (BadKnob, BadVectors, NotReady, Unreachable) as error:
         return str(error)
 
 

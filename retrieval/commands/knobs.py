@@ -10,7 +10,7 @@ import numpy as np
 
 from retrieval.commands.build import progress
 from retrieval.commands.listing import table
-from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady
+from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Unreachable
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
@@ -62,7 +62,7 @@ def _index(lab: Lab, gallery: Gallery, panel: Panel, most: int) -> Iterator[dict
     spec = INDEXES.spec(panel.index)
     try:
         index = lab.index(gallery, panel, progress()).index
-    except (BadKnob, BadVectors, NotReady) as error:
+    except (BadKnob, BadVectors, NotReady, Unreachable) as error:
         yield {"index": spec.name, "embedder": panel.embedder, "problem": str(error)}
         return
     vectors = lab.vectors(gallery, panel.embedder)

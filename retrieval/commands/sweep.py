@@ -12,7 +12,8 @@ from typing import Any
 
 from retrieval.commands import pick, scaled
 from retrieval.commands.listing import table
-from retrieval.errors import BadQuery
+from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Unreachable
+from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure.paired import KINDS, pairs
@@ -20,6 +21,7 @@ from retrieval.measure.rounds import COUNT, K, sweeps
 from retrieval.measure.sweep import Kind, Point, asked, cheapest, front, grid, sweep
 from retrieval.measure.sweeps import Sweep, key, made
 from retrieval.panel import Panel
+from retrieval.store import Built
 
 SECONDS = 60.0
 TARGET = 0.95
@@ -76,7 +78,9 @@ def swept(lab: Lab, options: argparse.Namespace, wanted: Kind | None) -> Iterato
     queries = asked(lab, gallery, spec.name, kind, options.k, options.count)
     fitting = [each.name for each in INDEXES.specs() if spec.metric in each.metrics]
     for name in options.index or fitting:
-        built = lab.index(gallery, Panel(spec.name, name))
+        built = _built(lab, gallery, Panel(spec.name, name), bool(options.index))
+        if built is None:
+            continue
         points: list[Point] = []
         try:
             for point in sweep(built.index, queries, grid(built.index.spec), options.seconds):
@@ -89,6 +93,17 @@ def swept(lab: Lab, options: argparse.Namespace, wanted: Kind | None) -> Iterato
                 sweeps(lab).save(done)
         if points:
             yield done
+
+
+def _built(lab: Lab, gallery: Gallery, panel: Panel, named: bool) -> Built | None:
+    """The index; none, said on stderr, where nobody named it and it cannot be used here."""
+    try:
+        return lab.index(gallery, panel)
+    except (BadKnob, BadVectors, NotReady, Unreachable) as error:
+        if named:
+            raise
+        sys.stderr.write(f"{panel.index} is left out: {error}\n")
+        return None
 
 
 def plain(done: Sweep, target: float) -> dict[str, Any]:
