@@ -193,7 +193,7 @@ def _named(panel: Panel) -> str:
 
 
 def _index_if_fits(lab: Lab, gallery: Gallery, panel: Panel) -> str:
-    """As ``_index``; what nobody named may lack its library or server, or not suit these vectors."""
+    """As ``_index``; what nobody named may lack library or server, or not suit these vectors."""
     try:
         return _index(lab, gallery, panel)
     except (BadKnob, BadVectors, NotReady, Unreachable) as error:
