@@ -12,13 +12,13 @@ from retrieval.cli import main
 from retrieval.commands import train
 from retrieval.embedders import EMBEDDERS, trained
 from retrieval.embedders.base import unit
-from retrieval.errors import BadQuery, Damaged, NotReady, Stopped
+from retrieval.errors import BadQuery, Damaged, NotReady, Stopped, Unsupported
 from retrieval.lab import Lab
 from retrieval.measure.metrics import NAMES
 from retrieval.train.folds import FOLDS, cross_validated, folds
 from retrieval.train.projection import Floats, Settings, fit, projected, started
 from retrieval.types import Rows
-from tests.fakes import BLIND, COLOUR, Colours
+from tests.fakes import BLIND, COLOUR, Colour, Colours
 
 QUICK = Settings(rounds=40, batch=64, rate=1e-2, pull=0)
 
@@ -146,6 +146,39 @@ def test_another_parent_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(EMBEDDERS._specs, "colour", replace(COLOUR, revision="2"))
     with pytest.raises(NotReady, match="fitted on another colour; train it again"):
         EMBEDDERS.load(spec)(spec)
+
+
+def test_weights_of_a_later_training_are_not_taken_for_those_of_the_spec(place: Path) -> None:
+    """Else vectors of the new weights are kept under the revision of the old ones."""
+    spec = trained.save(COLOUR, "turned", "labels", "colours", TURN)
+    trained.save(COLOUR, "turned", "labels", "colours", TURN.T + 1)
+    with pytest.raises(NotReady, match="was trained again since this lab was started"):
+        EMBEDDERS.load(spec)(spec)
+
+
+def test_what_is_trained_on_faces_is_for_galleries_of_faces_alone(place: Path) -> None:
+    from dataclasses import replace
+
+    faces = replace(COLOUR, about="faces")
+    assert trained.save(faces, "one", "labels", "colours", TURN).about == "faces"
+    assert [each.about for each in trained._specs()] == ["faces"]
+    assert trained.save(COLOUR, "one", "labels", "colours", TURN).about == ""
+
+
+def test_a_query_is_read_and_refused_as_by_the_parent(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parent of faces refuses a picture without one, where a gallery's row gets a stand-in."""
+    spec = trained.save(COLOUR, "turned", "labels", "colours", TURN)
+    made, picture = EMBEDDERS.load(spec)(spec), Colours(5).image(0)
+    plain = Colour.asked
+    monkeypatch.setattr(Colour, "asked", lambda *given: (plain(*given)[0], "the largest of two"))
+    vectors, note = made.asked(picture)
+    assert note == "the largest of two" and np.allclose(vectors, made.images([picture]))
+    none = Unsupported("no face was found")
+    monkeypatch.setattr(Colour, "asked", lambda *_: (_ for _ in ()).throw(none))
+    with pytest.raises(Unsupported, match="no face"):
+        made.asked(picture)
 
 
 def test_a_flipped_bit_is_noticed(place: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image
 
-from retrieval import manifest
 from retrieval.embedders import EMBEDDERS, trained
 from retrieval.embedders.adapter import INSTALL, NEEDS, Adaptable, Adapter, Tensors
 from retrieval.embedders.base import Embedder
@@ -106,13 +105,10 @@ class Adapted(Embedder):
 def _adapter(spec: Spec) -> Adapter:
     from safetensors.numpy import load_file
 
-    folder = trained.root() / spec.name
-    manifest.check(folder)
-    digest = spec.revision.rpartition(" ")[2]
-    if sha256(folder / WEIGHTS)[:16] != digest:
-        raise NotReady(f"{spec.name} was trained again since this lab was started; start it anew")
+    file = trained.numbers(spec, WEIGHTS)
     try:
-        tensors = load_file(folder / WEIGHTS)
+        tensors = load_file(file)
     except Exception as error:  # the library raises its own
-        raise Damaged(f"{folder / WEIGHTS} cannot be read ({error}); train it again") from error
+        raise Damaged(f"{file} cannot be read ({error}); train it again") from error
+    digest = spec.revision.rpartition(" ")[2]
     return Adapter(digest, spec.param("rank"), spec.param("alpha"), tensors)

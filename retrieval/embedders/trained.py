@@ -116,6 +116,7 @@ def keep(made: Spec, name: str, gallery: str, kind: str, write: Callable[[Path],
             "needs": made.needs,
             "install": made.install,
             "key": made.key,
+            "about": made.about,
             "licence": asdict(made.licence) if made.licence else None,
             "source": f"trained here on {gallery}",
             "revision": f"{made.revision} {write(beside)}",
@@ -128,11 +129,26 @@ def keep(made: Spec, name: str, gallery: str, kind: str, write: Callable[[Path],
     return spec_of(folder)
 
 
+def numbers(spec: Spec, name: str) -> Path:
+    """The file of a trained embedder's numbers, if they are still those that its spec is of.
+
+    Raises:
+        NotReady: it was trained again since this process began.
+        Damaged: the files differ from their manifest.
+    """
+    folder = root() / spec.name
+    manifest.check(folder)
+    if sha256(folder / name)[:16] != spec.revision.rpartition(" ")[2]:
+        raise NotReady(f"{spec.name} was trained again since this lab was started; start it anew")
+    return folder / name
+
+
 class Trained(Embedder):
     """A parent's vectors through a projection.
 
     Raises:
-        NotReady: the parent is another one than the projection was fitted on.
+        NotReady: the parent is another one than the projection was fitted on, or it was trained
+            again since this process began.
         Damaged: the files differ from their manifest.
     """
 
@@ -140,9 +156,7 @@ class Trained(Embedder):
         super().__init__(spec)
         from safetensors.numpy import load_file
 
-        folder = root() / spec.name
-        manifest.check(folder)
-        self._weights: NDArray[np.float32] = load_file(folder / WEIGHTS)["projection"]
+        self._weights: NDArray[np.float32] = load_file(numbers(spec, WEIGHTS))["projection"]
         parent = replace(EMBEDDERS.spec(spec.param("parent")), precision=spec.precision)
         if parent.revision != spec.param("parent_revision"):
             raise NotReady(f"{spec.name} was fitted on another {parent.name}; train it again")
@@ -156,6 +170,11 @@ class Trained(Embedder):
         if text is not None and self._minilm is not None:
             return str(self._minilm.way(text))
         return self._parent.way(text)
+
+    def asked(self, picture: Image) -> tuple[Vectors, str]:
+        """As its parent reads a query, and refuses what it finds nothing in."""
+        vectors, note = self._parent.asked(picture)
+        return self._checked(np.asarray(vectors, np.float32) @ self._weights, 1), note
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
         return np.asarray(self._parent.images(batch), np.float32) @ self._weights
