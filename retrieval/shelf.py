@@ -5,9 +5,18 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Thing = TypeVar("Thing")
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """Whose turn it is to make a thing, and how many want it; it goes with the last of them."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wanted: int = 0
 
 
 class Shelf(Generic[Thing]):
@@ -22,7 +31,7 @@ class Shelf(Generic[Thing]):
         self._room = room
         self._size = size
         self._things: OrderedDict[Hashable, Thing] = OrderedDict()
-        self._makers: dict[Hashable, threading.Lock] = {}
+        self._turns: dict[Hashable, _Turn] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Thing]) -> Thing:
@@ -31,23 +40,32 @@ class Shelf(Generic[Thing]):
             if key in self._things:
                 self._things.move_to_end(key)
                 return self._things[key]
-            maker = self._makers.setdefault(key, threading.Lock())
-        with maker:
+            turn = self._turns.setdefault(key, _Turn())
+            turn.wanted += 1
+        try:
+            with turn.lock:
+                return self._made(key, make)
+        finally:
             with self._lock:
-                if key in self._things:
-                    return self._things[key]
-            thing = make()
-            self._put(key, thing)
-        return thing
+                turn.wanted -= 1
+                if not turn.wanted:  # however it ended: what fails leaves nothing behind
+                    del self._turns[key]
 
     def __contains__(self, key: Hashable) -> bool:
         """Whether the thing is there without making it."""
         return key in self._things
 
+    def _made(self, key: Hashable, make: Callable[[], Thing]) -> Thing:
+        with self._lock:
+            if key in self._things:
+                return self._things[key]
+        thing = make()
+        self._put(key, thing)
+        return thing
+
     def _put(self, key: Hashable, thing: Thing) -> None:
         with self._lock:
             self._things[key] = thing
-            self._makers.pop(key, None)
             sizes = {each: self._size(kept) for each, kept in self._things.items()}
             while len(sizes) > 1 and sum(sizes.values()) > self._room:
                 oldest = next(iter(self._things))

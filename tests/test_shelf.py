@@ -2,6 +2,9 @@
 
 import threading
 import time
+from contextlib import suppress
+
+import pytest
 
 from retrieval.shelf import Shelf
 
@@ -64,3 +67,42 @@ def test_a_failure_is_not_kept() -> None:
         except ValueError:
             continue
         assert found == b"now"
+
+
+def test_what_fails_leaves_nothing_behind() -> None:
+    """Somebody who asks for other nonsense each time must not fill the memory."""
+    shelf: Shelf[bytes] = Shelf(10, len)
+    for key in range(100):
+        with pytest.raises(ValueError, match="negative"):
+            shelf.get(key, lambda: bytes(-1))
+    shelf.get("a", lambda: b"a")
+    assert not shelf._turns
+
+
+def test_after_a_failure_those_who_wait_go_on_one_by_one() -> None:
+    shelf: Shelf[bytes] = Shelf(10, len)
+    now, most, asked = [0], [0], [0]
+    lock = threading.Lock()
+
+    def make() -> bytes:
+        with lock:
+            asked[0] += 1
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+            fails = asked[0] < 5
+        time.sleep(0.01)
+        with lock:
+            now[0] -= 1
+        return bytes(-1) if fails else b"x"
+
+    def ask() -> None:
+        with suppress(ValueError):
+            shelf.get("a", make)
+
+    threads = [threading.Thread(target=ask) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.005)  # some come while others fail
+    for thread in threads:
+        thread.join()
+    assert (asked[0], most[0], shelf._turns) == (5, 1, {})
