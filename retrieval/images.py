@@ -30,6 +30,8 @@ MOST_PIXELS = 25_000_000
 """The most pixels that are decoded, after a JPEG's scaled decoding."""
 MOST_JPEG = {"baseline": 250_000_000, "progressive": 60_000_000}
 """Pixels of a JPEG before scaling; libjpeg holds all of a progressive one in memory."""
+MOST_WEBP = 16_383
+"""Pixels of a side, the most that a WebP can have."""
 MOST_SCANS = 100
 """Scans of a progressive JPEG: each walks over all pixels, however few bytes it has."""
 
@@ -160,7 +162,7 @@ def crop(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Im
 def webp(
     image: Image.Image, longest: int, quality: int = 85, method: int = 4, lossless: bool = False
 ) -> bytes:
-    """A picture as WebP, shrunk to a longest side in pixels, never enlarged.
+    """A picture as WebP, shrunk to a longest side in pixels and to what WebP can hold.
 
     Args:
         image: RGB.
@@ -170,6 +172,7 @@ def webp(
         lossless: every pixel as it is.
     """
     small = image.copy()
+    longest = min(longest, MOST_WEBP)
     small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     small.save(out, "WEBP", quality=quality, method=method, lossless=lossless)

@@ -379,3 +379,9 @@ def test_webp_shrinks_and_never_enlarges() -> None:
     assert images.decode(images.webp(scene(), 1_000)).size == (48, 32)
     assert images.decode(images.webp(scene(4_000, 2), 100)).size == (100, 1)
     assert len(images.webp(scene(), 48, quality=10)) < len(images.webp(scene(), 48, quality=95))
+
+
+@pytest.mark.parametrize(("width", "height"), [(20_000, 50), (2, 1_000_000)])
+def test_a_strip_is_no_longer_than_webp_can_be(width: int, height: int) -> None:
+    made = images.decode(images.webp(Image.new("RGB", (width, height)), 10**9, lossless=True))
+    assert max(made.size) == images.MOST_WEBP
