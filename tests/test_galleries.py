@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
+from retrieval import images
 from retrieval.errors import BadImage, Damaged, NotReady, UnknownName
 from retrieval.galleries import parquet
 from retrieval.galleries.catalog import Catalog, Entry
@@ -431,6 +433,25 @@ def test_odd_file_names(folder: Path) -> None:
     for text in [*gallery.sources(rows), *gallery.labels(rows)]:
         assert text.isprintable() and text.encode("utf-8").decode("utf-8") == text
     assert "<img src=x onerror=alert(1)>.png" in gallery.sources(rows)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such file names")
+def test_names_that_look_alike_are_two_pictures(folder: Path) -> None:
+    """Else one of them would get the other's vector when the folder is embedded again."""
+    for name in (b"\xe8.png", b"\xe9.png"):
+        path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+        path.write_bytes(picture())
+        os.utime(path, ns=(1, 1))
+    names = FolderGallery(folder).identities()
+    assert len(set(names)) == len(names) == 5
+    assert json.loads(json.dumps(names)) == names
+
+
+def test_a_picture_wider_than_webp_can_be_is_shown(folder: Path) -> None:
+    Image.new("RGB", (20_000, 2)).save(folder / "wide.bmp")
+    gallery = FolderGallery(folder)
+    shown = gallery.encoded(sources(gallery).index("wide.bmp"))
+    assert images.decode(shown).width == images.MOST_WEBP
 
 
 def test_an_odd_folder_name(folder: Path) -> None:

@@ -86,7 +86,7 @@ class FolderGallery(Gallery):
 
     def identities(self) -> list[str]:
         """A line for each row that changes when its file does."""
-        return [shown(str(file)) for file in self._files]
+        return [str(file) for file in self._files]  # not as it is shown: two names may look alike
 
     def _why_not(self, row: int) -> str:
         """Why a picture cannot be decoded; empty where it can."""
