@@ -115,7 +115,7 @@ def _embed(
 
 def _picture(gallery: Gallery, query: Query, side: int) -> Image:
     """The query's picture, decoded as small as a network's side allows, the crop's part of it."""
-    least = math.ceil(side / _smallest(query.crop)) if side else None
+    least = math.ceil(min(side / _smallest(query.crop), images.MOST_PIXELS)) if side else None
     if query.row is not None:
         picture = gallery.image(query.row, least)
     else:
