@@ -35,7 +35,7 @@ class Tokens:
 
     Raises:
         Damaged: the library cannot read it, or what is kept does otherwise.
-        LabError: the cache cannot be written.
+        NotReady: the cache cannot be written.
     """
 
     def __init__(
@@ -79,7 +79,11 @@ def _made(
     mine = Tokenizer.from_str(told)
     if [each.ids for each in mine.encode_batch(list(PROBES))] != wanted["input_ids"].tolist():
         raise Damaged(f"the tokenizer of {key['source']} does otherwise when it is kept")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder.with_suffix(".lock")), manifest.publish(folder, key) as beside:
-        (beside / FILE).write_text(told, "utf-8")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder.with_suffix(".lock"))
+        with lock, manifest.publish(folder, key) as beside:
+            (beside / FILE).write_text(told, "utf-8")
+    except OSError as error:
+        raise paths.unwritable(folder.parent, error) from error
     return mine
