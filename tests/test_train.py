@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from retrieval.embedders.base import unit
 from retrieval.errors import BadQuery, Damaged, NotReady, Stopped, Unsupported
 from retrieval.lab import Lab
 from retrieval.measure.metrics import NAMES
-from retrieval.train.folds import FOLDS, cross_validated, folds
+from retrieval.train.folds import FOLDS, Gain, cross_validated, folds
 from retrieval.train.projection import Floats, Settings, fit, projected, started
 from retrieval.types import Rows
 from tests.fakes import BLIND, COLOUR, Colour, Colours
@@ -226,3 +227,15 @@ def test_words_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(gallery, "labels", lambda rows: [""] * len(rows))
     with pytest.raises(BadQuery, match="stamps has no labels"):
         train.grouped(gallery, "labels")
+
+
+def test_nothing_is_proven_where_there_is_nothing_to_compare_with(
+    place: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parent without texts counts as zero before, which any fit would beat."""
+    ones = np.ones((20, len(NAMES)))
+    monkeypatch.setattr(train, "_projected", lambda *_: (BLIND, Gain(0 * ones, ones), 20))
+    told = dict(gallery="colours", name=None, rounds=None, seed=0, lora=False)
+    for embedder, by, proven in (("blind", "captions", False), ("blind", "labels", True)):
+        answer = train.run(lab, Namespace(embedder=embedder, by=by, **told))
+        assert answer["proven"] is proven is answer["comparable"]

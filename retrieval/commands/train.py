@@ -69,7 +69,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         "rows": count,
         "comparable": comparable,
         "gain": gain.rows(),
-        "proven": gain.proven(),
+        "proven": comparable and gain.proven(),
         "verdict": verdict(gain, comparable),
     }
 
