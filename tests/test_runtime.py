@@ -229,6 +229,33 @@ def test_openvino_reports_to_nobody(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "an identifier was written into the home folder"
 
 
+def test_threads_are_set_once_another_thread_has_imported_faiss(tmp_path: Path) -> None:
+    """Two panels at the first start: the second must not see half of the library."""
+    (tmp_path / "faiss.py").write_text(
+        "import time\n"
+        "time.sleep(1)\n"
+        "counts = [2]\n"
+        "omp_set_num_threads = counts.append\n"
+        "def omp_get_max_threads(): return counts[-1]\n"
+    )
+    code = (
+        "import sys, threading, time\n"
+        "from retrieval.runtime import threads\n"
+        "threading.Thread(target=__import__, args=('faiss',)).start()\n"
+        "while 'faiss' not in sys.modules: time.sleep(0.01)\n"
+        "with threads.single(): print(sys.modules['faiss'].counts)\n"
+    )
+    path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[1])))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("[2, 1]\n", 0), done.stderr
+
+
 def test_cores_are_at_least_one_and_at_most_the_machine() -> None:
     assert 1 <= threads.cores() <= (os.cpu_count() or 1)
 

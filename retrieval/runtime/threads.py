@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -47,10 +48,10 @@ def every_core() -> Iterator[None]:
 @contextmanager
 def _faiss(count: int) -> Iterator[None]:
     """Set and restore OpenMP's count, which each calling thread has for itself."""
-    faiss = sys.modules.get("faiss")  # who has not imported it has no threads of it to set
-    if faiss is None:
+    if "faiss" not in sys.modules:  # who has not imported it has no threads of it to set
         yield
         return
+    faiss = importlib.import_module("faiss")  # waits where another thread is importing it
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(count)
     try:
