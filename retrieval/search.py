@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from retrieval.lab import Lab
 
 LOG = logging.getLogger(__name__)
-WAITERS = 128
-"""Threads, most of them waiting: sixteen queries of four panels, each embedded and answered."""
+WAITERS = 1024
+"""Threads at most, made as they are needed: sixteen queries of four panels, each embedded and
+answered, and seven times as many that wait for a build on behalf of nobody who is still there."""
 _POOL = ThreadPoolExecutor(max_workers=WAITERS, thread_name_prefix="panel")
 
 

@@ -16,7 +16,7 @@ from retrieval.errors import BadQuery
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
-from retrieval.types import Result
+from retrieval.types import Result, Vectors
 from tests.fakes import COLOURS, Colour
 
 EXACT = Panel("colour", "exact")
@@ -173,6 +173,38 @@ def test_a_finished_panel_waits_for_no_other(lab: Lab, monkeypatch: pytest.Monke
     assert next(found).embedder == "colour"
     release.set()
     assert next(found).embedder == "blind"
+
+
+def test_many_who_wait_for_one_build_keep_nobody_else_waiting(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty searches that were begun, and left, while a gallery is embedded for minutes."""
+    (before,) = answered(lab, [EXACT], Query(row=3))
+    built, plain = threading.Event(), Colour._images
+
+    def slow(embedder: Colour, batch: Sequence[Image.Image]) -> Vectors:
+        assert embedder.spec.name != "blind" or built.wait(60)
+        return plain(embedder, batch)
+
+    monkeypatch.setattr(Colour, "_images", slow)
+    waiting = [Panel("blind", index) for index in ("exact", "exact", "exact", "exact")]
+    left = [
+        threading.Thread(target=list, args=(lab.compare("colours", waiting, Query(row=0), 5),))
+        for _ in range(40)
+    ]
+    found: list[Result] = []
+    other = threading.Thread(target=lambda: found.extend(answered(lab, [EXACT], Query(row=3))))
+    try:
+        for thread in left:
+            thread.start()
+        time.sleep(2)  # by now all of them wait
+        other.start()
+        other.join(20)
+        assert [each.hits for each in found] == [before.hits]
+    finally:
+        built.set()
+        for thread in (*left, other):
+            thread.join()
 
 
 @pytest.mark.parametrize("k", [0, -1, 1001, 10**9])
