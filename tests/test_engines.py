@@ -11,6 +11,7 @@ import pytest
 from retrieval.errors import BadKnob, Damaged, NotReady
 from retrieval.indexes import INDEXES
 from retrieval.types import Metric
+from retrieval.where import Allowed, Where
 from tests.vectors import built, drawn, made, recall
 
 
@@ -57,6 +58,17 @@ def test_hnswlib_pads_where_its_graph_reaches_fewer() -> None:
     assert found.any(axis=1).all() and not found.all()
     assert np.isfinite(scores[found]).all() and (scores[~found] == -np.inf).all()
     assert all(len(set(each[each >= 0])) == (each >= 0).sum() for each in rows)
+
+
+def test_hnswlib_that_reaches_none_of_the_allowed_rows_is_made_up_for() -> None:
+    vectors = np.repeat(drawn(Metric.COSINE, 3), 400, axis=0)  # three islands
+    index = built("hnswlib", Metric.COSINE, vectors, M=4, efConstruction=8, efSearch=1)
+    for start in (0, 400, 800):
+        mask = np.arange(1200) // 400 == start // 400
+        where = Allowed(Where("island", "=", (str(start),)), mask)
+        for query in vectors[::400]:
+            found = index.filtered(query[None], 3, where)
+            assert mask[found.rows[0]].all() and len(set(found.rows[0])) == 3
 
 
 def test_a_link_outside_hnswlib_s_graph_is_damaged(tmp_path: Path) -> None:

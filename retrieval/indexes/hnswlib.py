@@ -191,7 +191,7 @@ def inside(links: NDArray[np.int32], count: int) -> bool:
 
 def reached(engine: Any, query: Vectors, k: int, asks: Asks | None = None) -> tuple[Rows, Scores]:
     """The nearest rows of one query and their distances: as many of ``k`` as it reaches."""
-    low, high = 1, k
+    low, high = 0, k
     while low < high:
         middle = (low + high + 1) // 2
         try:
@@ -199,5 +199,7 @@ def reached(engine: Any, query: Vectors, k: int, asks: Asks | None = None) -> tu
             low = middle
         except RuntimeError:
             high = middle - 1
+    if not low:  # not even one
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     found, distances = engine.knn_query(query, low, 1, asks)
     return found[0], distances[0]
