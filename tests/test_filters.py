@@ -18,7 +18,10 @@ from tests.vectors import Mixed, drawn, made, scored
 
 CASES = [(spec.name, metric) for spec in INDEXES.specs() for metric in spec.metrics]
 COUNT = 3000
-LABELS = ("owl", "crow's nest", 'a "quoted" | bar', "%_\\", "", "ünï", "'; DROP TABLE x; --")
+LABELS = (
+    *("owl", "crow's nest", 'a "quoted" | bar', "%_\\", "", "ünï", "'; DROP TABLE x; --"),
+    *("two\r\nlines\t", "\\n"),
+)
 PARTS = (500, 100, 10, 1)
 """Thousandths of the rows that are allowed: 50, 10, 1 and 0.1 %."""
 every = pytest.mark.parametrize(("name", "metric"), CASES)

@@ -213,11 +213,14 @@ def field(column: Column, kinds: Any) -> dict[str, Any]:
     return {"dtype": kinds.VARCHAR, "max_length": LONGEST}
 
 
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
+
+
 def literal(value: str | int) -> str:
     """A value in an expression of Milvus."""
     if isinstance(value, int):
         return str(value)
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + value.translate(_ESCAPED) + '"'
 
 
 def segments(folder: Path, pattern: str) -> set[str]:
