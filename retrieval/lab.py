@@ -30,6 +30,8 @@ from retrieval.work import Work
 DATA = Path(__file__).parent.parent / "data"
 CHOSEN = 64_000_000
 """Bytes of rows that filters allow which are kept."""
+LEAST_CHOSEN = CHOSEN // 1000
+"""What one filter counts as, at least: a thousand are kept, and looked through for each new one."""
 
 
 class Lab:
@@ -71,7 +73,9 @@ class Lab:
         self._embedders: Shelf[Embedder] = Shelf(room, lambda embedder: embedder.nbytes())
         self._vectors: Shelf[Vectors] = Shelf(room // 2, lambda vectors: vectors.nbytes)
         self._indexes: Shelf[Built] = Shelf(room // 2, lambda built: built.index.nbytes())
-        self._allowed: Shelf[Allowed] = Shelf(CHOSEN, lambda one: one.mask.nbytes + one.rows.nbytes)
+        self._allowed: Shelf[Allowed] = Shelf(
+            CHOSEN, lambda one: max(LEAST_CHOSEN, one.mask.nbytes + one.rows.nbytes)
+        )
 
     def gallery(self, name: str) -> Gallery:
         """A gallery, opened once.

@@ -18,6 +18,7 @@ from retrieval.lab import DATA, Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result
+from retrieval.where import Where
 
 
 def pictures(folder: Path, count: int) -> Path:
@@ -193,3 +194,12 @@ def test_verify_misses_vectors_that_should_ship(tmp_path: Path) -> None:
     lab = Lab(data=data, cache=tmp_path / "cache")
     with pytest.raises(Damaged, match="stamps lacks its vectors by phash; take data/ anew"):
         verify.run(lab, argparse.Namespace(quick=True))
+
+
+def test_filters_that_differ_each_time_are_not_kept_for_ever(lab: Lab) -> None:
+    gallery = lab.gallery("colours")
+    for number in range(1100):
+        lab.allowed(gallery, Where("label", "=", (str(number),)))
+    assert len(lab._allowed._things) == 1000
+    last = Where("label", "=", ("1099",))
+    assert lab.allowed(gallery, last) is lab.allowed(gallery, last)
