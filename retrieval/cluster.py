@@ -115,8 +115,9 @@ def ahead(lab: Lab, gallery: Gallery, name: str, address: str) -> Ahead:
     if importlib.util.find_spec("ray") is None:
         raise NotReady(f"--ray needs Ray: {INSTALL}")
     where = _checked(address)
-    job = Job(
-        *(lab.data.resolve(), lab.cache.resolve(), lab.catalog.folder),
+    folder = lab.catalog.folder
+    job = Job(  # a worker stands in another folder: no path may be relative
+        *(lab.data.resolve(), lab.cache.resolve(), folder.resolve() if folder else None),
         *(gallery.name, gallery.revision, spec),
     )
     return lambda pieces: _embedded(job, where, pieces)

@@ -203,6 +203,18 @@ def test_a_public_lab_starts_no_workers(tmp_path: Path) -> None:
         cluster.ahead(made, made.gallery("stamps"), "ahash", "auto")
 
 
+def test_workers_are_told_whole_paths(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[cluster.Job] = []
+    monkeypatch.setattr(cluster, "_embedded", lambda job, *_: told.append(job))
+    monkeypatch.chdir(folder.parent)
+    made = lab(Path("cache"), Path(folder.name))
+    cluster.ahead(made, made.gallery("folder"), "ahash", "auto")([])
+    (job,) = told
+    assert (job.cache, job.folder) == (folder.parent.resolve() / "cache", folder.resolve())
+
+
 def test_a_hosted_embedder_needs_none(tmp_path: Path) -> None:
     made = Lab(cache=tmp_path)
     with pytest.raises(BadQuery, match="workers would speed nothing"):
