@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -282,6 +283,19 @@ def test_offline_and_cold_is_said(server: HubServer, client: HubClient) -> None:
 @pytest.fixture
 def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def test_a_local_folder_that_has_changed_is_not_taken_for_what_it_was(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else vectors of the new weights are kept under the revision of the old ones."""
+    monkeypatch.setenv(openclip.VARIABLE, str(copy))
+    monkeypatch.setenv("PARALLAX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    spec = openclip._own()
+    os.utime(copy / openclip.WEIGHTS, ns=(1, 1))
+    with pytest.raises(NotReady, match="has changed since this lab was started"):
+        openclip.OpenClip(spec)
 
 
 @pytest.mark.parametrize("name", [CONFIG, TOKENS, openclip.WEIGHTS])

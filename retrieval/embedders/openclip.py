@@ -49,7 +49,8 @@ class OpenClip(Adaptable):
         adapter: a LoRA to merge into both towers.
 
     Raises:
-        NotReady: gated, a token or the folder is missing, the cache cannot be written.
+        NotReady: gated, a token or the folder is missing, the cache cannot be written; or a
+            folder of the user's own holds another model since this process began.
         Unreachable: the weights are not here and the hub does not give them.
         Damaged: the files are not those of an OpenCLIP model, or not of the declared one.
     """
@@ -57,7 +58,7 @@ class OpenClip(Adaptable):
     def __init__(self, spec: Spec, adapter: Adapter = NONE) -> None:
         spec = commits.asked(spec)
         super().__init__(spec, adapter)
-        folder = _folder(spec)
+        folder = _unchanged(spec, _folder(spec))
         weights = folder / weights_of(spec)
         self._config = _agreeing(spec, folder)
         self._tokens = Tokens(folder, self._config)
@@ -158,6 +159,13 @@ def _folder(spec: Spec) -> Path:
     if not named:
         raise NotReady(f"{spec.name} reads the folder that {variable} names; set it")
     return complete(Path(named).expanduser())
+
+
+def _unchanged(spec: Spec, folder: Path) -> Path:
+    """The folder; one of the user's own holds what the spec, and the store's keys, are of."""
+    if spec.revision and not spec.param("repo") and identity(folder) != spec.revision:
+        raise NotReady(f"{folder} has changed since this lab was started; start it anew")
+    return folder
 
 
 def complete(folder: Path) -> Path:
