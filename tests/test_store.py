@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL.Image import Image
 
 from retrieval import manifest, shards, store
 from retrieval.embedders.base import Embedder
@@ -51,6 +53,31 @@ def test_the_second_time_nothing_is_embedded(shop: Store) -> None:
     assert np.array_equal(first, shop.vectors(gallery, COLOUR, never))
     assert first.dtype == np.float32
     assert np.allclose(np.linalg.norm(first, axis=1), 1, atol=1e-6)
+
+
+def test_exact_search_waits_for_no_build(shop: Store) -> None:
+    gallery = Colours(20)
+    vectors = built(shop, gallery)
+    for _ in range(store.BUILDS):  # as many galleries are being embedded
+        shop._building.acquire()
+    exact = INDEXES.spec("exact")
+    done = threading.Event()
+
+    def open_it() -> None:
+        shop.index(vectors, vectors_key(gallery, COLOUR), exact, Metric.COSINE, {})
+        done.set()
+
+    threading.Thread(target=open_it, daemon=True).start()
+    assert done.wait(10)
+
+
+def test_a_network_that_fails_is_no_trouble_with_the_disk(shop: Store) -> None:
+    class Silent(Colour):
+        def _images(self, batch: Sequence[Image]) -> Vectors:
+            raise TimeoutError("nobody answers")
+
+    with pytest.raises(TimeoutError, match="nobody answers"):
+        shop.vectors(Colours(20), COLOUR, lambda: Silent(COLOUR))
 
 
 def test_shards_are_read_in_their_order(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,10 +133,6 @@ class ParquetGallery(Gallery):
         """The path of each picture in the package that it came from."""
         return [self._sources[row] for row in rows]
 
-    def all_labels(self, row: int) -> list[str]:
-        """Every category of a row, the first of them its label."""
-        return list(self._categories[row])
-
     def languages(self) -> dict[str, int]:
         """How many rows have a caption in each language, the most first."""
         counts = Counter(language for row in self._spoken for language in row)
