@@ -126,6 +126,10 @@ class Dino(Adaptable):
             module=self._adapter.into("image", self.towers.image),
         )
 
+    def nbytes(self) -> int:
+        """Bytes of its network."""
+        return self._network.nbytes()
+
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
             return np.empty((0, self.spec.dim), dtype=np.float32)

@@ -8,7 +8,7 @@ a matrix that comes with the picture, so that pictures of all shapes run in one 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,6 +42,8 @@ FILES = (
 )
 LONGEST = 64
 """Tokens of every text: the network was trained on texts filled up to that."""
+SHAPES = 32
+"""Shapes of pictures whose places are kept, each some 0.2 MB."""
 SETTINGS = {"padding": "max_length", "truncation": True, "max_length": LONGEST}
 SPECS = (
     Spec(
@@ -110,6 +112,10 @@ class NaFlex(Embedder):
         self._image_net = open_network(images, spec.precision)
         self._text_net = open_network(texts, spec.precision)
 
+    def nbytes(self) -> int:
+        """Bytes of both towers."""
+        return self._image_net.nbytes() + self._text_net.nbytes()
+
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
             return np.empty((0, self.spec.dim), dtype=np.float32)
@@ -133,7 +139,7 @@ class NaFlex(Embedder):
         return shown, mask, weights
 
 
-@cache
+@lru_cache(SHAPES)
 def resampled(places: int, rows: int, columns: int) -> NDArray[np.float32]:
     """How much each place of a square counts at each row and column: (rows * columns, places²).
 

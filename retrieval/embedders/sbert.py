@@ -169,6 +169,10 @@ class Sbert(Embedder):
         self._image_net: Network = open_network(images, spec.precision)
         self._text_net: Network = open_network(texts, spec.precision)
 
+    def nbytes(self) -> int:
+        """Bytes of both towers."""
+        return self._image_net.nbytes() + self._text_net.nbytes()
+
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
             return np.empty((0, self.spec.dim), dtype=np.float32)

@@ -80,6 +80,10 @@ class Vgg(Embedder):
         )
         self._network = open_network(recipe, spec.precision)
 
+    def nbytes(self) -> int:
+        """Bytes of its network."""
+        return self._network.nbytes()
+
     def _images(self, batch: Sequence[Image]) -> Vectors:
         if not batch:
             return np.empty((0, self.spec.dim), dtype=np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 
 from retrieval.errors import Damaged
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, engine_read, library
-from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe
+from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe, sizes
 from retrieval.indexes.faiss_pq import sub_quantisers
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
@@ -66,8 +66,8 @@ class IvfPq(Lists):
         """Bytes of vectors, codes (in blocks of 32), ids (int64), centroids and code book."""
         if self._engine is None:
             return 0
-        sizes = [len(rows) for rows in members(self._coarse(self._engine).invlists)]
-        codes = sum(-(-size // 32) * 32 for size in sizes) * self.knobs["m"] * BITS // 8
+        counts = sizes(self._coarse(self._engine).invlists)
+        codes = sum(-(-size // 32) * 32 for size in counts) * self.knobs["m"] * BITS // 8
         trained = 4 * self.width * (self.nlist + 2**BITS)
         return int(self.count * (4 * self.width + 8) + codes + trained)
 

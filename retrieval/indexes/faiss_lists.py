@@ -71,6 +71,11 @@ class Lists(FaissIndex):
         return self._probes(where)
 
 
+def sizes(lists: Any) -> list[int]:
+    """How many rows each inverted list has."""
+    return [lists.list_size(place) for place in range(lists.nlist)]
+
+
 def members(lists: Any) -> list[NDArray[np.int64]]:
     """The rows in each inverted list, copied."""
     faiss = library()

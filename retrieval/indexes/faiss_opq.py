@@ -11,7 +11,7 @@ import numpy as np
 
 from retrieval.errors import BadKnob, BadVectors
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, library, straight
-from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe
+from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe, sizes
 from retrieval.indexes.faiss_refined import Rotated, k_factor, rotated
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
@@ -101,8 +101,8 @@ class OpqIvfPq(Rotated, Lists):
 
     def _bytes_coded(self, engine: Any) -> int:
         inner = self._within(engine)
-        sizes = [len(rows) for rows in members(inner.invlists)]
-        codes = sum(-(-size // BLOCK) * BLOCK for size in sizes) * inner.pq.M * BITS // 8
+        counts = sizes(inner.invlists)
+        codes = sum(-(-size // BLOCK) * BLOCK for size in counts) * inner.pq.M * BITS // 8
         trained = self.width * inner.d + inner.d * (self.nlist + 2**BITS)
         return int(codes + 8 * self.count + 4 * trained)
 

@@ -11,7 +11,7 @@ from retrieval.indexes.factory import Recipe
 from retrieval.indexes.faiss_base import engine_read, library, straight
 from retrieval.indexes.faiss_graph import check_graph, graph_bytes
 from retrieval.indexes.faiss_graph import sound as sound_graph
-from retrieval.indexes.faiss_lists import members
+from retrieval.indexes.faiss_lists import members, sizes
 from retrieval.types import Vectors
 
 BLOCK = 32
@@ -153,10 +153,10 @@ def _matrix(step: Any) -> int:
 
 
 def _lists(engine: Any) -> int:
-    sizes = [len(rows) for rows in members(engine.invlists)]
+    counts = sizes(engine.invlists)
     block = BLOCK if "FastScan" in type(engine).__name__ else 1
-    codes = sum(-(-size // block) * block for size in sizes) * engine.code_size
-    return int(codes + 8 * sum(sizes))
+    codes = sum(-(-size // block) * block for size in counts) * engine.code_size
+    return int(codes + 8 * sum(counts))
 
 
 def _learnt(engine: Any) -> int:

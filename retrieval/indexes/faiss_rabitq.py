@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, library
-from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe
+from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe, sizes
 from retrieval.indexes.faiss_refined import Rotated, k_factor, rotated
 from retrieval.runtime import threads
 from retrieval.types import Spec, Vectors
@@ -90,8 +90,8 @@ class IvfRaBitQ(Hadamard, Lists):
 
     def _bytes_coded(self, engine: Any) -> int:
         inner = self._within(engine)
-        sizes = [len(rows) for rows in members(inner.invlists)]
-        codes = sum(-(-size // BLOCK) * BLOCK for size in sizes) * inner.code_size
+        counts = sizes(inner.invlists)
+        codes = sum(-(-size // BLOCK) * BLOCK for size in counts) * inner.code_size
         return int(codes + 8 * self.count + 4 * inner.d * self.nlist)
 
     def _shape(self, engine: Any) -> tuple[Any, ...]:
