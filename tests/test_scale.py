@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from retrieval.advisor.candidates import Kept, Model
+from retrieval.advisor.engines import ENGINES
 from retrieval.advisor.evidence import Evidence
+from retrieval.advisor.need import Need
+from retrieval.advisor.reasons import costs
+from retrieval.advisor.roles import ROLES
 from retrieval.errors import BadQuery, BadVectors, LabError, Refused, Unsupported
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
@@ -17,8 +23,10 @@ from retrieval.measure.drawn import around, shape
 from retrieval.measure.footprint import FOOTPRINTS
 from retrieval.measure.growth import FORMS, grown
 from retrieval.measure.notes import FILE, Notes
+from retrieval.measure.outlook import outlooks
 from retrieval.measure.scale import Job, Left, Mark, cheapest, known, lists, marks, measure, stack
-from retrieval.types import Metric
+from retrieval.measure.sweep import Point
+from retrieval.types import Metric, State
 from retrieval.ui import reach
 from tests.bare import unmeasured
 from tests.vectors import built
@@ -255,6 +263,46 @@ def test_a_damaged_note_is_measured_anew(tmp_path: Path) -> None:
     assert notes.find({"a": 1}) is None
     with pytest.raises(LabError):
         notes.named(made.name)
+
+
+# --- what an answer rests on ----------------------------------------------------------------------
+
+
+def noted(lab: Lab, index: str, recalls: dict[int, float]) -> Evidence:
+    told = [
+        Mark(index, count, Point({}, recall, count / 1e4, 1.0, 1.0, 1.0, 1.0), count, 1.0, {})
+        for count, recall in recalls.items()
+    ]
+    body = {"marks": [asdict(each) for each in told], "drawn": {}}
+    scale.notes(lab).save(job(lab).key(index), body)
+    return Evidence(lab, lab.gallery("stamps"), lab.spec("conse-lite2"))
+
+
+def test_no_time_is_told_that_misses_the_recall(here: Lab) -> None:
+    lost = noted(here, "faiss-hnsw", {1000: 0.99, 3000: 0.97, 10_000: 0.96, 30_000: 0.6})
+    for count in (30_000, 10**6):
+        assert lost.latency("faiss-hnsw", count, 384) is None
+    assert lost.growth("faiss-hnsw") is None
+    able = Kept(ENGINES["hnsw"], here.index_spec("faiss-hnsw"), False, State("ready"))
+    model = Model(ROLES["conse"], here.spec("conse-lite2"), State("ready"))
+    said = [each.text for each in costs(lost, Need(), model, able)]
+    assert any(
+        "no setting that was tried reaches recall 0.95 among 30,000" in each for each in said
+    )
+    assert not any("ms a query" in each for each in said)
+    kept = noted(here, "faiss-hnsw", {1000: 0.99, 3000: 0.97, 10_000: 0.6, 30_000: 0.96})
+    near = kept.latency("faiss-hnsw", 30_000, 384)
+    assert near is not None and near.measured and near.value == 3.0
+    between = kept.latency("faiss-hnsw", 10_000, 384)
+    assert between is not None and not between.measured
+
+
+def test_an_answer_and_the_scale_tell_the_same(here: Lab) -> None:
+    evidence = noted(here, "exact", dict.fromkeys((1000, 3000, 10_000, 30_000), 1.0))
+    mine, theirs = evidence.growth("exact"), outlooks(here, job(here, names=("exact",)))[0]
+    told = theirs.growth("ms")
+    assert mine is not None and told is not None
+    assert mine.at(10**8) == told.at(10**8) and [each.form for each in mine.lines] == ["n"]
 
 
 # --- the plot -------------------------------------------------------------------------------------

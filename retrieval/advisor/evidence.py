@@ -18,6 +18,7 @@ from retrieval.lane import LANE
 from retrieval.measure import quality, scale
 from retrieval.measure.growth import Growth, grown
 from retrieval.measure.notes import Note, Notes
+from retrieval.measure.outlook import FORMS, works
 from retrieval.measure.quality import Task, by_caption, by_label
 from retrieval.measure.scale import Job, Left, Mark
 from retrieval.readiness import state
@@ -113,6 +114,12 @@ class Evidence:
             return None
         return note, min(reached, key=lambda mark: abs(np.log(mark.count / count)))
 
+    def lost(self, index: str) -> tuple[Note, Mark] | None:
+        """The largest size that was measured, where no setting reached the target there."""
+        note = self._note(index)
+        marks = scale.marks(note) if note else []
+        return (note, marks[-1]) if note and marks and not marks[-1].reached else None
+
     def setting(self, index: str, count: int) -> dict[str, int]:
         """Query-time knobs off their defaults that reached the target at the nearest size."""
         found = self.reached(index, count)
@@ -154,12 +161,15 @@ class Evidence:
         return note if note and note.here else None
 
     def _grown(self, index: str) -> tuple[Note, list[Mark], Growth] | None:
+        """The sizes at which the target recall was reached; a time that misses it is no answer."""
         note = self._note(index)
-        if note is None:
+        marks = scale.marks(note) if note else []
+        if note is None or not (marks and marks[-1].reached):
             return None
-        marks = scale.marks(note)
-        growth = grown([mark.count for mark in marks], [mark.point.p50 for mark in marks])
-        return (note, marks, growth) if growth else None
+        able = [mark for mark in marks if mark.reached]
+        forms = FORMS[works(INDEXES.spec(index))]["ms"]
+        growth = grown([mark.count for mark in able], [mark.point.p50 for mark in able], forms)
+        return (note, able, growth) if growth else None
 
     def _figure(
         self, note: Note, ends: tuple[float, float, float], measured: bool, where: str

@@ -10,6 +10,7 @@ from retrieval.advisor.evidence import THUMB, Evidence, Figure
 from retrieval.advisor.need import Need
 from retrieval.advisor.rules import Rule
 from retrieval.measure.footprint import footprint
+from retrieval.measure.scale import TARGET
 
 EXACT_RULES = ("exact", "graph", "codes", "billions", "filters-few")
 HUGE = 10**10
@@ -102,13 +103,7 @@ def costs(evidence: Evidence, need: Need, model: Model, kept: Kept) -> Iterator[
     yield _memory(need, model, kept)
     index = kept.spec.name if kept.spec else ""
     found = evidence.latency(index, need.most, model.dim)
-    if found is None:
-        yield Reason(
-            f"Search of one query among {need.most:,} pictures: not measured on this machine.",
-            "not measured",
-        )
-    else:
-        yield _latency(need, found)
+    yield _latency(need, found) if found else _untold(evidence, need, index)
     yield from _settings(evidence, need, kept)
     yield from _embedding(evidence, need, model)
 
@@ -136,6 +131,24 @@ def _latency(need: Need, found: Figure) -> Reason:
         )
     kind = "measured here" if found.measured else "extrapolated"
     return Reason(f"Search: {text}; {found.of}).", kind, at=found.at, receipt=found.receipt)
+
+
+def _untold(evidence: Evidence, need: Need, index: str) -> Reason:
+    """Why no latency is told: the target recall is lost on the way, or too little is measured."""
+    lost = evidence.lost(index)
+    if lost is None:
+        return Reason(
+            f"Search of one query among {need.most:,} pictures: not measured on this machine.",
+            "not measured",
+        )
+    note, mark = lost
+    return Reason(
+        f"Search: no setting that was tried reaches recall {TARGET:g} among {mark.count:,} "
+        f"vectors; the best has {mark.point.recall:.2f}.",
+        "measured here",
+        at=note.at,
+        receipt=note.name,
+    )
 
 
 def _settings(evidence: Evidence, need: Need, kept: Kept) -> Iterator[Reason]:
