@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from retrieval.advisor import evidence as measuring
 from retrieval.advisor.candidates import Kept, Model
 from retrieval.advisor.engines import ENGINES
 from retrieval.advisor.evidence import Evidence
@@ -303,6 +304,23 @@ def test_an_answer_and_the_scale_tell_the_same(here: Lab) -> None:
     told = theirs.growth("ms")
     assert mine is not None and told is not None
     assert mine.at(10**8) == told.at(10**8) and [each.form for each in mine.lines] == ["n"]
+
+
+def test_a_rating_of_another_machine_is_made_again(
+    here: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery, spec = here.gallery("stamps"), here.spec("conse-lite2")
+    kept = measuring.ratings(here).save(
+        measuring.rating_key(gallery, spec, "text"), {"R@10": {"mean": 0.5}}
+    )
+    monkeypatch.setattr(measuring, "rated", lambda *_: kept)
+
+    def said() -> list[str]:
+        return list(measuring.measure(here, Evidence(here, gallery, None), [spec], [], Need(), 60))
+
+    assert said() == []
+    monkeypatch.setattr("retrieval.measure.notes.machine", lambda: "another")
+    assert said() == [f"{spec.title}: R@10 0.50"]
 
 
 # --- the plot -------------------------------------------------------------------------------------
