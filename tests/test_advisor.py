@@ -243,6 +243,12 @@ def test_every_name_is_in_a_registry_or_said_to_be_outside(lab: Lab) -> None:
             assert EMBEDDERS.spec(found.embedder).metric in INDEXES.spec(found.index).metrics
 
 
+def test_embedders_of_faces_are_not_said_to_be_missing() -> None:
+    faces = next(case for case in ELSEWHERE if case.name == "faces")
+    assert any(spec.about == "faces" for spec in EMBEDDERS.specs())
+    assert "not in this lab" not in faces.reason
+
+
 def test_every_rule_names_what_there_is_and_its_source() -> None:
     for rule in EMBEDDER_RULES:
         assert set(rule.prefer) <= set(ROLES), rule.name

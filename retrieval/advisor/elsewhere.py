@@ -61,9 +61,9 @@ ELSEWHERE = (
     Elsewhere(
         "faces",
         "Faces",
-        "ArcFace on aligned faces, not CLIP or DINO (not in this lab). Its common weights are "
-        "for research only, and in the EU faces that identify are biometric data: GDPR, "
-        "Article 9, asks for consent or a law.",
+        "ArcFace or SFace on aligned faces, not CLIP or DINO; here for a gallery that says it is "
+        "of faces. ArcFace's common weights are for research only, and in the EU faces that "
+        "identify are biometric data: GDPR, Article 9, asks for consent or a law.",
         "https://gdpr-info.eu/art-9-gdpr/",
     ),
     Elsewhere(
