@@ -23,9 +23,15 @@ WORST = 12
 Panels = Mapping[str, Sequence[Rating]]
 
 
-def duels(gallery: Gallery, by_task: Panels, menu: Menu) -> str:
-    """Each pair of panels in each task that two of them have done; nothing where none has."""
-    letters = _letters(by_task)
+def duels(gallery: Gallery, by_task: Panels, menu: Menu, letters: Mapping[str, str]) -> str:
+    """Each pair of panels in each task that two of them have done; nothing where none has.
+
+    Args:
+        gallery: whose queries.
+        by_task: ratings by the task's name.
+        menu: names embedders and indexes.
+        letters: of the panels, as the search has them.
+    """
     tasks = {
         name: tuple(each for each in some if each.panel and each.finished and not each.problem)
         for name, some in by_task.items()
@@ -41,6 +47,7 @@ def duels(gallery: Gallery, by_task: Panels, menu: Menu) -> str:
     legend = "".join(
         f"<li><b>{letter}</b>{escape(_title(panel, menu))}</li>"
         for panel, letter in letters.items()
+        if any(str(each.panel) == panel for some in ready.values() for each in some)
     )
     count = len(found) // len(SHOWN)
     return (
@@ -52,12 +59,12 @@ def duels(gallery: Gallery, by_task: Panels, menu: Menu) -> str:
     )
 
 
-def _letters(by_task: Panels) -> dict[str, str]:
-    """The letter of each panel, as the search has it."""
-    panels = dict.fromkeys(
-        str(each.panel) for some in by_task.values() for each in some if each.panel
-    )
-    return dict(zip(panels, LETTERS, strict=False))
+def lettered(panels: Sequence[Panel]) -> dict[str, str]:
+    """The letter of each panel of the search; of equal ones the first's."""
+    found: dict[str, str] = {}
+    for letter, panel in zip(LETTERS, panels, strict=False):
+        found.setdefault(str(panel), letter)
+    return found
 
 
 def _title(panel: str, menu: Menu) -> str:

@@ -14,7 +14,7 @@ from retrieval.ui import fields
 from retrieval.ui.address import PANELS
 from retrieval.ui.answers import Answers
 from retrieval.ui.arrivals import batches
-from retrieval.ui.duels import duels
+from retrieval.ui.duels import duels, lettered
 from retrieval.ui.figures import escape
 from retrieval.ui.fits import fits
 from retrieval.ui.ratings import Progress, Rating, Ratings, asked
@@ -32,13 +32,15 @@ class Choice:
 
     Attributes:
         gallery: whose pictures.
-        panels: those of the search.
+        panels: those of the search, equal ones once.
+        letters: of the panels, as the search has them.
         ratings: each task by each embedder and panel.
         language: that captions ask in.
     """
 
     gallery: Gallery
     panels: tuple[Panel, ...]
+    letters: dict[str, str]
     ratings: list[Rating]
     language: str
 
@@ -72,12 +74,13 @@ class QualityTab:
                 "choose another gallery"
             )
         texts = fields.texts(sent, "panels", PANELS)
-        panels = [self.menu.fit(Panel.parse(each))[0] for each in dict.fromkeys(texts)]
+        shown = [self.menu.fit(Panel.parse(each))[0] for each in texts]
+        panels = tuple(dict.fromkeys(shown))
         names = [
             spec.name for spec in self.menu.embedders if self.menu.state(spec.name).kind == "ready"
         ]
         ratings = self.ratings.of(gallery, names, panels, language)
-        return Choice(gallery, tuple(panels), ratings, language)
+        return Choice(gallery, panels, lettered(shown), ratings, language)
 
     def draw(self, given: object) -> Pieces:
         """The whole tab, from what was measured in this process.
@@ -126,7 +129,8 @@ class QualityTab:
                 )
                 for name, some in by_task.items()
             ),
-            "table": splits(by_task, self.menu) + duels(choice.gallery, by_task, self.menu),
+            "table": splits(by_task, self.menu)
+            + duels(choice.gallery, by_task, self.menu, choice.letters),
             "fits": fits(self.lab, self.fits, choice.gallery, choice.ratings, self.menu),
         }
 

@@ -23,10 +23,11 @@ from retrieval.types import Hit, Result
 from retrieval.ui.address import Address
 from retrieval.ui.answers import Answers
 from retrieval.ui.chances import Chances
-from retrieval.ui.duels import duels
+from retrieval.ui.duels import duels, lettered
 from retrieval.ui.figures import percent
 from retrieval.ui.fits import fits
 from retrieval.ui.menu import Menu
+from retrieval.ui.quality import QualityTab
 from retrieval.ui.ratings import Rating, Ratings, asked
 from retrieval.ui.results import Shown, grid
 from retrieval.ui.vote import BlindVote
@@ -149,7 +150,7 @@ def test_a_gallery_of_one_label_says_why_nothing_is_fitted(
     list(ratings.measure(gallery, some, 60))
     assert any("look for 1 different" in each.unfit for each in some)
     labelled = [each for each in some if each.task.texts is None]
-    html = duels(gallery, {"a task": labelled}, cast(Menu, Plain()))
+    html = duels(gallery, {"a task": labelled}, cast(Menu, Plain()), lettered(panels))
     assert "A − B" in html and "p 1.000" in html and "By label" not in html
 
 
@@ -181,15 +182,38 @@ def test_panels_are_tested_and_their_worst_is_a_click() -> None:
     draws = np.random.default_rng(0)
     good = rated("t", "conse-lite2@exact", draws.uniform(0.5, 1, 40).tolist())
     bad = rated("t", "conse-lite2@faiss-hnsw?efSearch=1", draws.uniform(0, 0.5, 40).tolist())
-    html = duels(FakeGallery(), {"t": [good, bad]}, menu(FakeLab()))
+    letters = lettered([Panel.parse("conse-lite2@exact"), bad.panel or START.panels[0]])
+    html = duels(FakeGallery(), {"t": [good, bad]}, menu(FakeLab()), letters)
     assert "A − B" in html and "p &lt; 0.001" in html and re.search(r"<b>\+0\.\d{3}</b>", html)
     assert "Where B falls behind A" in html and "Where A falls behind B" not in html
     assert 'data-text="&lt;i&gt;' in html and 'data-embedder="conse-lite2"' in html
     assert "By label (5)" in html and "8 of 8" in html and "<small>few</small>" in html
     assert "efSearch 1" in html and "1 comparison here" in html
-    assert duels(FakeGallery(), {"t": [good]}, menu(FakeLab())) == ""
+    assert duels(FakeGallery(), {"t": [good]}, menu(FakeLab()), letters) == ""
     bad.parts = [bad.parts[0][:10]]
-    assert duels(FakeGallery(), {"t": [good, bad]}, menu(FakeLab())) == ""
+    assert duels(FakeGallery(), {"t": [good, bad]}, menu(FakeLab()), letters) == ""
+
+
+def test_letters_are_those_of_the_search() -> None:
+    names = ["efficientnet-lite2@exact", "conse-lite2@exact", "conse-lite2@exact", "captions@exact"]
+    letters = lettered([Panel.parse(each) for each in names])
+    assert list(letters.values()) == ["A", "B", "D"]
+    draws = np.random.default_rng(0)  # A reads no captions, so that it is in another task alone
+    some = [rated("t", each, draws.uniform(0, 1, 40).tolist()) for each in (names[1], names[3])]
+    html = duels(FakeGallery(), {"t": some}, menu(FakeLab()), letters)
+    assert "B − D" in html and "<b>D</b>Captions" in html and "<b>A</b>" not in html
+
+
+def test_the_tab_letters_the_panels_as_the_search_does(tmp_path: Path) -> None:
+    tab = QualityTab(Answers(Lab(cache=tmp_path)))
+    panels = [
+        "efficientnet-lite2@exact",
+        "conse-lite2@exact",
+        "conse-lite2@exact",
+        "captions@exact",
+    ]
+    choice = tab.choice({"gallery": "stamps", "panels": panels})
+    assert choice.letters["captions@exact"] == "D" and len(choice.panels) == 3
 
 
 @pytest.fixture(autouse=True)
