@@ -65,9 +65,10 @@ function match() {
   all(".panel:has([data-chance])").forEach((panel) => {
     const tiles = all(".tile[data-chance]", panel);
     tiles.forEach((each) => each.classList.toggle("weak", 100 * each.dataset.chance < state.good));
-    const best = Math.max(...tiles.map((each) => 100 * each.dataset.chance));
+    const found = tiles.filter((each) => !each.classList.contains("lost")); // the missed are no answer
+    const best = Math.max(...found.map((each) => 100 * each.dataset.chance));
     const none = find("[data-none]", panel);
-    none.hidden = best >= state.good;
+    none.hidden = !found.length || best >= state.good;
     none.textContent = none.hidden ? "" : `No good match: the best has a probability of ${best < 1 ? "less than 1" : Math.floor(best)} %, and ${state.good} % is wanted.`;
   });
 }

@@ -315,6 +315,18 @@ def test_a_panel_that_cannot_be_asked_is_left_out_of_a_tab(tab: Page, url: str, 
     assert said(tab)["panel"] == ["huh@exact", "phash@exact"]
 
 
+def test_what_an_index_missed_is_no_good_match(tab: Page, url: str) -> None:
+    opened(tab, url + ROW)
+    tab.evaluate("""() => {
+        const tile = document.querySelector(".tile[data-chance]"), missed = tile.cloneNode(true);
+        missed.classList.add("lost");
+        missed.dataset.chance = 1;
+        tile.parentNode.append(missed);
+    }""")
+    tab.locator("[data-good]").press("End")
+    expect(tab.locator("[data-none]")).to_contain_text("No good match: the best has a probability")
+
+
 TWO = ROW + "&panel=phash@exact&tab=quality"
 
 
