@@ -133,3 +133,12 @@ def test_a_failure_of_the_lab_in_mid_stream_is_one_sentence() -> None:
     for thread in readers():
         thread.join(10)
     assert readers() == []
+
+
+def test_nothing_is_only_here_beside_a_panel_without_an_answer() -> None:
+    pair = "&panel=efficientnet-lite0@exact&panel=conse-lite2@exact"
+    *_, last = answers(FakeLab()).stream({"address": f"?q=a+bird{pair}"})
+    assert "reads pictures only" in last[1]
+    assert 'data-rank="10"' in last[2] and "only here" not in last[2]
+    *_, last = answers(FakeLab()).stream({"address": f"?row=1{pair}"})
+    assert "only here" in last[2]
