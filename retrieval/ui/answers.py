@@ -142,7 +142,7 @@ class Drawing:
             return
         kind = "text" if self.address.text is not None else "picture"
         panel, where = self.address.panels[result.position], self.address.where or ""
-        key = f"{self.gallery.name} {panel} {kind} {where}"
+        key = f"{self.gallery.name} {panel} {kind} {self.address.k} {where}"
         self.latest[result.position] = self.answers.latest.add(key, result)
 
     def draw(self) -> list[Any]:

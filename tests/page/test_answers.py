@@ -142,3 +142,12 @@ def test_nothing_is_only_here_beside_a_panel_without_an_answer() -> None:
     assert 'data-rank="10"' in last[2] and "only here" not in last[2]
     *_, last = answers(FakeLab()).stream({"address": f"?row=1{pair}"})
     assert "only here" in last[2]
+
+
+def test_percentiles_are_of_one_number_of_results() -> None:
+    made = answers(FakeLab())
+    for _ in range(20):
+        *_, last = made.stream({"address": ONE["address"] + "&k=10"})
+    assert "over 20 calls" in last[1]
+    *_, last = made.stream({"address": ONE["address"] + "&k=5"})
+    assert "1 so far" in last[1]
