@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -31,7 +32,11 @@ def test_it_agrees_with_scipy_on_ties_and_without() -> None:
     from scipy.stats import permutation_test  # type: ignore[import-untyped]
 
     draws = np.random.default_rng(3)
-    for values in (draws.normal(0.1, 1, 40), draws.integers(-1, 2, 60).astype(float)):
+    for values in (
+        draws.normal(0.1, 1, 40),
+        draws.normal(0.1, 1, 90),
+        draws.integers(-1, 2, 60).astype(float),
+    ):
         known = permutation_test(
             (values,), lambda x, axis: x.mean(axis=axis), permutation_type="samples", rng=1
         )
@@ -47,6 +52,15 @@ def test_chance_is_called_a_difference_as_often_as_is_said() -> None:
     draws = np.random.default_rng(5)
     found = [permuted(draws.normal(0, 1, 50), rounds=500) < 0.05 for _ in range(400)]
     assert 8 <= sum(found) <= 32  # 20, three standard errors about it
+
+
+def test_many_different_sizes_take_little_room() -> None:
+    values = np.random.default_rng(6).normal(0.01, 1, 7000)
+    tracemalloc.start()
+    permuted(values)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100e6  # 10,000 rounds of 7,000 numbers are 560 MB
 
 
 def test_holm_is_as_published() -> None:

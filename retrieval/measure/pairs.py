@@ -16,6 +16,10 @@ from retrieval.types import Rows
 
 ROUNDS = 10_000
 """Random swaps of a permutation test; no p value is below 1 / (ROUNDS + 1)."""
+CHUNK = 250
+"""Rounds of swaps that are drawn at a time."""
+SIZES = 64
+"""Different sizes of differences up to which equal ones are swapped together."""
 FEW = 20
 """Queries below which a rate says that it stands on few."""
 LEVEL = 0.05
@@ -93,14 +97,24 @@ def permuted(differences: Floats, seed: int = 0, rounds: int = ROUNDS) -> float:
         seed: of the swaps.
         rounds: how many.
     """
-    sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
-    if not len(sizes):  # a swap of equals changes nothing
+    changed = differences[differences != 0]
+    if not len(changed):  # a swap of equals changes nothing
         return 1.0
-    draws = np.random.default_rng(seed)
-    # equal differences are swapped together: of c of them, a binomial number stays
-    sums = (2 * draws.binomial(counts, 0.5, (rounds, len(sizes))) - counts) @ sizes
-    reached = int((np.abs(sums) >= abs(float(differences.sum())) - 1e-9).sum())
-    return (reached + 1) / (rounds + 1)
+    least = abs(float(changed.sum())) - 1e-9
+    sums = _swapped(changed, np.random.default_rng(seed), rounds)
+    return (sum(int((np.abs(each) >= least).sum()) for each in sums) + 1) / (rounds + 1)
+
+
+def _swapped(changed: Floats, draws: np.random.Generator, rounds: int) -> Iterator[Floats]:
+    """Sums after random swaps, a part of the rounds at a time."""
+    sizes, counts = np.unique(np.abs(changed), return_counts=True)
+    if len(sizes) <= SIZES:  # equal ones together: of c of them, a binomial number stays
+        yield (2 * draws.binomial(counts, 0.5, (rounds, len(sizes))) - counts) @ sizes
+        return
+    for first in range(0, rounds, CHUNK):  # all at once would take gigabytes of large galleries
+        wide = (min(CHUNK, rounds - first), -(-len(changed) // 8))
+        bits = np.unpackbits(draws.integers(0, 256, wide, np.uint8), axis=1, count=len(changed))
+        yield (2 * bits.astype(np.float64) - 1) @ changed
 
 
 def holm(values: Floats) -> Floats:
