@@ -133,6 +133,8 @@ async function measure(tab) {
   } catch (error) {
     const why = error.name === "AbortError" ? "Stopped; what was measured is kept." : "The server went away; what was measured is kept.";
     part(tab, "say").textContent = why;
+    // its counts are those of before; what the other tabs have measured they have drawn
+    if (tab === "quality" && !views.run[tab]) await draw(tab).then(() => views.run[tab] || (part(tab, "say").textContent = why));
   } finally {
     if (views.run[tab] === run) delete views.run[tab];
     busy(tab);

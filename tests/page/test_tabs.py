@@ -218,6 +218,19 @@ def test_files_are_given(tab: Page, url: str) -> None:
 # --- quality --------------------------------------------------------------------------------------
 
 
+def test_what_is_left_is_counted_again_after_a_stop(tab: Page, url: str) -> None:
+    opened(tab, url + "?gallery=clipart&row=5&panel=conse-lite2@exact&tab=quality")
+    lead = tab.locator("#quality .lead")
+    expect(lead).to_contain_text("queries to measure")
+    before = lead.inner_text()
+    tab.locator("#quality [data-measure]").click()
+    expect(tab.locator("#quality .state")).to_contain_text(" of ", timeout=PATIENT)
+    tab.locator("#quality [data-halt]").click()
+    expect(tab.locator("#quality .state")).to_have_text("Stopped; what was measured is kept.")
+    expect(lead).not_to_have_text(before)
+    expect(tab.locator("#quality [data-measure]")).to_be_visible()
+
+
 def test_quality_is_measured_and_its_worst_queries_are_asked(tab: Page, url: str) -> None:
     opened(tab, url + ROW + "&tab=quality")
     expect(tab.locator("#quality .short").first).to_contain_text("not measured yet")
