@@ -17,7 +17,7 @@ from retrieval.cli import main
 from retrieval.commands.verify import shipping
 from retrieval.errors import BadQuery
 from retrieval.lab import Lab
-from retrieval.measure.calibration import DEPTH, Curve, curve, fit, reliability, top
+from retrieval.measure.calibration import BIN, DEPTH, Curve, _steps, curve, fit, reliability, top
 from retrieval.measure.calibrations import calibrations, fitted, key
 from retrieval.measure.quality import by_label
 from retrieval.measure.sweep import Kind
@@ -56,6 +56,19 @@ def test_one_lucky_pair_is_no_certainty() -> None:
     pairs[:, 0] = np.random.default_rng(0).random((40, DEPTH))
     pairs[0, :, 0] = 1  # the highest score is right, and nothing else is
     assert curve(pairs).chances[-1] < 0.1
+
+
+def test_no_step_stands_on_fewer_pairs_than_is_said() -> None:
+    draws = np.random.default_rng(4)
+    for several in (5, 12, 65, 100_000):  # hashes give few different scores
+        scores = draws.integers(0, several, 620) / several
+        means, _, counts = _steps(scores, np.zeros(620))
+        assert counts.min() >= BIN and counts.sum() == 620 and (np.diff(means) > 0).all()
+    pairs = np.zeros((40, 2, DEPTH))
+    pairs[:, 0] = 0.5
+    pairs[0, :, :3] = 1  # three at the top are right, among four hundred of one score
+    assert curve(pairs).chances[-1] < 0.01
+    assert _steps(np.array([0.5, 0.7]), np.array([0.0, 1.0]))[2].tolist() == [2]
 
 
 def test_held_out_noise_is_not_believed() -> None:

@@ -145,16 +145,27 @@ def _steps(scores: Floats, right: Floats) -> tuple[Floats, Floats, Floats]:
 
     Equal scores are of one step.
     """
-    values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    before = np.cumsum(counts) - counts
-    step = np.unique(np.minimum(before // BIN, max(0, len(scores) // BIN - 1)), return_inverse=True)
-    place = step[1][inverse]
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    place = _places(counts)[inverse]
     number = np.bincount(place).astype(np.float64)
     return (
         np.bincount(place, scores) / number,
         np.bincount(place, right) / number,
         number,
     )
+
+
+def _places(counts: Rows) -> Rows:
+    """The step of each different score, (s,), from how many pairs have it."""
+    places, at, held = np.empty(len(counts), np.int64), 0, 0
+    for each, count in enumerate(counts.tolist()):
+        if held >= BIN:
+            at, held = at + 1, 0
+        places[each] = at
+        held += count
+    if held < BIN:  # what is left over is of the step before
+        places[places == at] = max(0, at - 1)
+    return places
 
 
 def reliability(chances: Floats, right: Floats) -> Reliability:
