@@ -106,7 +106,10 @@ def ours(model: Path, precision: str, pictures: Path, out: Path) -> None:
 
 
 def theirs(peer: Path, model: Path, pictures: Path, out: Path) -> None:
-    """``clip-retrieval inference`` with as many workers as there are cores, its batch as it is."""
+    """``clip-retrieval inference`` with as many workers as there are cores, in batches of 32.
+
+    Its own default of 256 would take all files in one batch, and overlap nothing.
+    """
     file = model / "open_clip_model.safetensors"
     words = ["inference", str(pictures), str(out), "--enable_text=False"]
     words += [f"--clip_model=open_clip:{MODEL}/{file}", "--use_jit=False"]
