@@ -176,7 +176,7 @@ def build(what: str, name: str, factory: str, vectors: Floats, seconds: float) -
             f"left out: about {found.seconds:,.0f} s and {found.memory / 1e9:.1f} GB; "
             f"--minutes is {seconds / 60:g}"
         )
-        return Figure(what, "s", [0.0], (), None, note)
+        return Figure(what, "s", (), (), None, note)
     with INDEXES.load(spec)(spec, Metric.COSINE) as index:
         sides = {"ours": lambda: ours(index, vectors), "theirs": lambda: bare(text, vectors)}
         times = in_turn(sides, 1 if found.seconds > SLOW else 3)

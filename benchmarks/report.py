@@ -51,7 +51,7 @@ class Figure:
     Attributes:
         what: is measured.
         unit: of both sides.
-        ours: one measurement a run.
+        ours: one measurement a run; empty where it was left out.
         theirs: the peer's of the same runs, in turn with ours; empty where there is no peer.
         target: what it is held to; none where it only informs.
         note: printed under the line.
@@ -92,6 +92,8 @@ class Figure:
 
     def cells(self) -> list[str]:
         """The numbers, one for each of ``COLUMNS``."""
+        if not self.ours:
+            return ["left out", *[""] * (len(COLUMNS) - 1)]
         low, high = self.spread
         kept = {True: "yes", False: "NO", None: ""}[self.met]
         return [

@@ -133,7 +133,9 @@ def test_drawn_vectors_have_their_lines() -> None:
 
 
 def test_what_has_no_room_or_takes_long_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "left out: about" in drawn_figures(2000, 1e-6)[-2].note
+    left = drawn_figures(2000, 1e-6)[-2]
+    assert "left out: about" in left.note and left.met is None
+    assert left.cells() == ["left out", *[""] * (len(COLUMNS) - 1)]  # and not 0 s
     monkeypatch.setattr(machine, "memory", lambda: 10_000_000)
     with pytest.raises(BadVectors, match="a copy take 0.1 GB of 0.0 GB; draw from 1,000 to 14,"):
         drawn_figures(100_000, 60)
