@@ -212,6 +212,10 @@ def test_rates_have_intervals_and_follow_the_threshold() -> None:
     assert (rates.low < rates.mean).all() and (rates.high > rates.mean).all()
     assert measured.detected(0.9).mean[0] < rates.mean[0]
     assert np.isnan(Measured().detected(0.5).mean).all()
+    always = measured.detected(-1.0)  # all of them is not certainty
+    assert (always.mean == 1).all() and (always.high == 1).all() and (always.low < 1).all()
+    never = measured.detected(1.1)
+    assert (never.mean == 0).all() and (never.low == 0).all() and (never.high > 0).all()
 
 
 def test_the_sample_is_a_seeded_order_of_all_rows() -> None:

@@ -20,7 +20,7 @@ from retrieval.embedders.base import Embedder
 from retrieval.errors import Unsupported
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
-from retrieval.measure.bootstrap import interval
+from retrieval.measure.bootstrap import wilson
 from retrieval.runtime import threads
 from retrieval.types import Metric, Spec, Vectors
 
@@ -32,7 +32,7 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Rates:
-    """Shares of a sample at one threshold, with 95 % intervals, each (s,)."""
+    """Shares of a sample at one threshold, with 95 % intervals (Wilson), each (s,)."""
 
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -168,4 +168,6 @@ def _rates(hits: NDArray[np.bool_]) -> Rates:
     if not len(values):
         nothing = np.full(values.shape[1], np.nan)
         return Rates(nothing, nothing, nothing)
-    return Rates(values.mean(axis=0), *interval(values))
+    ends = [wilson(count, len(values)) for count in values.sum(axis=0).tolist()]
+    low, high = np.array(ends).T  # bootstrap would call all of ten pictures certain
+    return Rates(values.mean(axis=0), low, high)
