@@ -203,6 +203,15 @@ def test_a_picture_of_one_pixel_is_distorted_too() -> None:
 # --- detection ------------------------------------------------------------------------------------
 
 
+def test_a_strength_is_said_as_it_is() -> None:
+    said: dict[str, list[str]] = {each.distortion.name: [] for each in settings()}
+    for each in settings():
+        said[each.distortion.name].append(each.label)
+    assert said["scale"] == ["75%", "50%", "25%", "12.5%"]
+    assert said["crop"] == ["5%", "10%", "20%", "35%", "50%"]
+    assert said["caption"] == ["8%", "15%", "25%", "40%"]
+
+
 def test_rates_have_intervals_and_follow_the_threshold() -> None:
     count = len(settings())
     own = np.tile(np.linspace(0, 1, 20, dtype=np.float32)[:, None], (1, count))

@@ -106,7 +106,7 @@ def caption(image: Picture, strength: float, rng: np.random.Generator) -> Pictur
 
 
 def _percent(values: tuple[float, ...]) -> tuple[str, ...]:
-    return tuple(f"{value:.0%}" for value in values)
+    return tuple(f"{100 * value:g}%" for value in values)
 
 
 _CUT, _LEFT, _BAND = (0.05, 0.1, 0.2, 0.35, 0.5), (0.75, 0.5, 0.25, 0.125), (0.08, 0.15, 0.25, 0.4)
