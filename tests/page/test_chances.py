@@ -182,7 +182,8 @@ def test_panels_are_tested_and_their_worst_is_a_click() -> None:
     draws = np.random.default_rng(0)
     good = rated("t", "conse-lite2@exact", draws.uniform(0.5, 1, 40).tolist())
     bad = rated("t", "conse-lite2@faiss-hnsw?efSearch=1", draws.uniform(0, 0.5, 40).tolist())
-    letters = lettered([Panel.parse("conse-lite2@exact"), bad.panel or START.panels[0]])
+    names = ["conse-lite2@exact", "conse-lite2@faiss-hnsw?efSearch=1"]
+    letters = lettered([Panel.parse(each) for each in names])
     html = duels(FakeGallery(), {"t": [good, bad]}, menu(FakeLab()), letters)
     assert "A − B" in html and "p &lt; 0.001" in html and re.search(r"<b>\+0\.\d{3}</b>", html)
     assert "Where B falls behind A" in html and "Where A falls behind B" not in html
