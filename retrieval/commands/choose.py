@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from textwrap import indent, wrap
 from typing import Any
@@ -102,19 +103,29 @@ def _where(reason: dict[str, Any]) -> str:
     return f" {reason['source']}" if reason["source"] else ""
 
 
+def rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Both stacks, a row a part, a reason, a cost and what speaks against it."""
+    return [
+        dict(zip(COLUMNS, (name, *row), strict=True))
+        for name in ("recommended", "runner_up")
+        for row in _rows(answer[name])
+    ]
+
+
+def _rows(stack: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    for part in ("embedder", "index"):
+        told = stack[part]
+        yield part, told["state"], told["title"], told["name"] or "", "", ""
+    for part in ("reasons", "costs"):
+        for each in stack[part]:
+            yield part, *(each[column] for column in COLUMNS[2:])
+    for each in stack["against"]:
+        yield "against", "", each, "", "", ""
+
+
 def _csv(answer: dict[str, Any]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for name in ("recommended", "runner_up"):
-        stack = answer[name]
-        for part in ("embedder", "index"):
-            told = stack[part]
-            writer.writerow([name, part, told["state"], told["title"], told["name"] or "", "", ""])
-        for part in ("reasons", "costs"):
-            for each in stack[part]:
-                tail = [each[column] for column in COLUMNS[2:]]
-                writer.writerow([name, part, *tail])
-        for each in stack["against"]:
-            writer.writerow([name, "against", "", each, "", "", ""])
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(answer))
     return out.getvalue().rstrip("\n")

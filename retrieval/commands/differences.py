@@ -68,13 +68,14 @@ def _measured(
 
 def _labels(measured: Measured, labels: list[str]) -> list[dict[str, Any]]:
     return [
-        _rate(task, rate, [str(each.panel) for each in some])
+        told(task, rate, [str(each.panel) for each in some])
         for task, some in measured
         for rate in by_label(labels, task, [each.found > 0 for each in some])
     ]
 
 
-def _rate(task: Task, rate: Rate, names: list[str]) -> dict[str, Any]:
+def told(task: Task, rate: Rate, names: list[str]) -> dict[str, Any]:
+    """A label's rates as JSON has them."""
     found = {
         name: {
             "found": rate.found[at],
@@ -156,21 +157,24 @@ def _behind(each: dict[str, Any]) -> dict[str, Any]:
 def as_csv(answer: dict[str, Any]) -> str:
     """What was measured, a line for each figure."""
     out = io.StringIO()
-    rows = list(_flat(answer))
+    rows = list(flat(answer))
     writer = csv.DictWriter(out, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue().replace("\r\n", "\n").rstrip("\n")
 
 
-def _flat(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def flat(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What ``evaluate`` has found, a row for each figure."""
     head = {"gallery": answer["gallery"], "revision": answer["revision"]}
     for each in answer.get("measured", []):
         named = {name: each[name] for name in ("embedder", "task", "queries")}
         for metric, told in each["metrics"].items():
             yield {**head, **named, "metric": metric, **told}
     for each in answer.get("split", []):
-        yield {**head, **each, "lost_by_index": each["lost_by_index"]["mean"]}
+        by = {f"lost_by_index_{end}": value for end, value in each["lost_by_index"].items()}
+        rest = {name: value for name, value in each.items() if name != "lost_by_index"}
+        yield {**head, **rest, "lost_by_index": by.pop("lost_by_index_mean"), **by}
     if answer.get("labels"):  # what was asked for beside the pairs
         for each in answer["labels"]:
             for name, told in each["panels"].items():

@@ -11,10 +11,14 @@ from retrieval.advisor.advice import Advice, Stack
 from retrieval.advisor.elsewhere import ELSEWHERE, Elsewhere
 from retrieval.advisor.evidence import Evidence
 from retrieval.advisor.reasons import Reason
+from retrieval.commands.choose import rows
+from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.measure.beside import beside
 from retrieval.measure.scale import Mark
 from retrieval.ui.figures import AWAY, escape, ms, seconds, size
+from retrieval.ui.reach import figures
+from retrieval.ui.takeaway import takeaway
 
 HERE = Path(__file__).parent
 SIZES = {
@@ -27,12 +31,15 @@ SIZES = {
 
 def cards(advice: Advice, evidence: Evidence) -> str:
     """The whole answer, with what was measured of retired indexes."""
+    models = [each.model.spec for each in (advice.best, advice.second) if each.model.spec]
+    told, gallery = rows(advice.told()), evidence.gallery
+    files = takeaway("What is recommended", told, gallery, *models, drawn=False)
     count = f"{advice.need.most:,} pictures"
     return (
         f'<p class="verdict"><b>{SIZES[advice.size]}</b> {count}, {advice.need.ms:g} ms a query.'
         f"</p>{_left_out(advice)}"
         f'<div class="advice">{_stack("Recommended", advice.best, _open(advice))}'
-        f"{_stack('Next', advice.second, '')}{_elsewhere(advice, evidence)}</div>"
+        f"{_stack('Next', advice.second, '')}{_elsewhere(advice, evidence)}</div>{files}"
     )
 
 
@@ -97,11 +104,11 @@ def _link(words: str, to: str) -> str:
 def _left_out(advice: Advice) -> str:
     if not advice.left_out:
         return ""
-    rows = "".join(
+    out = "".join(
         f"<li><b>{escape(title)}</b>: {escape(why)}.</li>" for title, why in advice.left_out
     )
     count = len(advice.left_out)
-    return f'<details class="help"><summary>Left out: {count}</summary><ul>{rows}</ul></details>'
+    return f'<details class="help"><summary>Left out: {count}</summary><ul>{out}</ul></details>'
 
 
 def _elsewhere(advice: Advice, evidence: Evidence) -> str:
@@ -159,9 +166,10 @@ def has_tab(name: str) -> bool:
 def table(evidence: Evidence, title: str) -> str:
     """What was measured at each size, for those who read rather than look."""
     measured = evidence.marks()
-    rows = "".join(_row(name, mark) for name, marks in measured.items() for mark in marks)
-    if not rows or evidence.embedder is None:
+    lines = "".join(_row(name, mark) for name, marks in measured.items() for mark in marks)
+    if not lines or evidence.embedder is None:
         return ""
+    about = evidence.gallery, evidence.embedder
     names = ("Index", "vectors", "recall@10", "p50", "p95", "memory", "build")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return (
@@ -169,7 +177,8 @@ def table(evidence: Evidence, title: str) -> str:
         f'<p class="hint">Vectors of {escape(evidence.embedder.title)}, {escape(title)}; beyond '
         f"its own, drawn around them{_alike(evidence)}. Each index at its cheapest setting that "
         f'reaches recall 0.95, or its best.</p><table class="figures"><thead><tr>{head}</tr>'
-        f"</thead><tbody>{rows}</tbody></table></details>"
+        f"</thead><tbody>{lines}</tbody></table>"
+        f"{takeaway(f'Measured size by size: {title}', figures(evidence), *about)}</details>"
     )
 
 

@@ -24,12 +24,14 @@ from retrieval.ui.chances import Chances
 from retrieval.ui.examples import texts
 from retrieval.ui.figures import escape
 from retrieval.ui.kept import Kept
+from retrieval.ui.licences import picture
 from retrieval.ui.menu import START, Menu
 from retrieval.ui.panel import LETTERS, View, draw, draw_unread
 from retrieval.ui.percentiles import Latest, Percentiles
 from retrieval.ui.querybar import credit, fastest, over
 from retrieval.ui.results import Shown
 from retrieval.ui.stages import chart
+from retrieval.ui.takeaway import buttons
 from retrieval.ui.thumbs import version
 from retrieval.ui.unread import Unread, compare
 from retrieval.ui.uploads import opened
@@ -154,9 +156,10 @@ class Drawing:
         titles = [
             f"{LETTERS[at]} · {self._title(panel)}" for at, panel in enumerate(self.address.panels)
         ]
-        under = chart(titles, self.results) + credit(self.gallery)
+        receipt = self._receipt()
+        under = chart(titles, self.results, self._files(receipt)) + credit(self.gallery)
         sure = any(self._curve(panel) for panel in self.address.panels)
-        above = over(self.address, self.gallery, self.results, self.asked, self._receipt(), sure)
+        above = over(self.address, self.gallery, self.results, self.asked, receipt, sure)
         return [above, *self._filled(panels), under]
 
     def _receipt(self) -> str:
@@ -169,6 +172,16 @@ class Drawing:
         results = [replace(each, position=at) for at, (_, each) in enumerate(asked)]
         address = replace(self.address, panels=panels)
         return self.answers.kept.add(address, self.gallery, self.query, results)
+
+    def _files(self, receipt: str) -> str:
+        """What can be taken away; nothing where no panel was asked."""
+        if not receipt:
+            return ""
+        panels = [each for each in self.address.panels if isinstance(each, Panel)]
+        names = dict.fromkeys(each.embedder for each in panels)
+        specs = [self.answers.menu.embedder(name) for name in names]
+        png = picture(f"Where the time goes: {self.gallery.title}", self.gallery, *specs)
+        return buttons(f"receipt/{receipt}/figures", png)
 
     def _changed(self, position: int) -> Any:
         """A panel that has answered since, or that waits for something else than before."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log10
+from typing import Any
 
 from retrieval.measure.paired import KINDS, Pair
 from retrieval.measure.rounds import Job
 from retrieval.measure.sweep import Kind, cheapest
 from retrieval.ui.curves import settings
 from retrieval.ui.figures import digits, escape, ms
-from retrieval.ui.licences import picture
 from retrieval.ui.scatter import ticks
+from retrieval.ui.takeaway import takeaway
 
 NARROW, WIDE, BROAD = 300, 1100, 640
 TOP, BOTTOM = 26, 24
@@ -88,11 +89,12 @@ def drawn(job: Job, rows: Sequence[Row], target: float, width: int) -> str:
         for kind in KINDS
     )
     title = f"Captions against pictures: {job.embedder.title} over {job.gallery.title}"
-    png = picture(title, job.gallery, job.embedder)
+    figures = [line for row in ordered for line in _figures(row, target)]
+    files = takeaway(title, figures, job.gallery, job.embedder)
     return (
         f'<section class="task"><h2>Captions against pictures</h2><p class="hint">{_said(ordered)}'
         f'</p><ul class="legend">{legend}</ul>{_plot(ordered, target, width)}'
-        f'<p class="ways">{png}</p>{_table(ordered, target)}</section>'
+        f"{files}{_table(ordered, target)}</section>"
     )
 
 
@@ -219,6 +221,21 @@ def _table(rows: Sequence[Row], target: float) -> str:
         '<details class="help"><summary>The same as a table</summary><table class="figures">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></details>"
     )
+
+
+def _figures(row: Row, target: float) -> Iterator[dict[str, Any]]:
+    """A row a kind of query."""
+    default = row.pair.default()
+    for at, kind in enumerate(KINDS):
+        yield {
+            "index": row.pair.index,
+            "queries": kind,
+            "default": settings(default[at]) if default else None,
+            "recall": row.recalls.get(kind),
+            "target": target,
+            "ms_at_target": row.times.get(kind),
+            "captions_cost": row.pair.times(target),
+        }
 
 
 def _line(row: Row, heads: Sequence[str], target: float) -> str:

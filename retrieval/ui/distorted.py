@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from PIL.Image import Image
 
 from retrieval import images
-from retrieval.duplicates.asked import Way
+from retrieval.duplicates.asked import Way, Ways
 from retrieval.duplicates.detection import Rates, Scores
 from retrieval.duplicates.distortions import Distortion, by_distortion, settings
 from retrieval.duplicates.kept import Detection
@@ -16,21 +17,23 @@ from retrieval.runtime.machine import machine
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import Mark
 from retrieval.ui.strengths import MARKS, Frame, Line, legend, plot, steps
+from retrieval.ui.takeaway import takeaway
 
 SMALL = 80
 """Longest side of a distorted picture that is shown."""
 QUALITY = 90
 
 
-def one(ways: Sequence[Way], scores: Sequence[Scores], shown: Sequence[Image], title: str) -> str:
+def one(asked: Ways, scores: Sequence[Scores], shown: Sequence[Image], title: str) -> str:
     """The curves of one picture: its similarity with its distorted self.
 
     Args:
-        ways: the hash and the embedding.
+        asked: the hash and the embedding.
         scores: of each, (s,).
         shown: the distorted pictures, (s,).
         title: what the picture is called.
     """
+    ways = asked.first, asked.second
     links = [_link(image) for image in shown]
     floor = max(0.0, min(float(min(each.min() for each in scores)) - 0.02, 0.9))
     plots = "".join(
@@ -47,13 +50,28 @@ def one(ways: Sequence[Way], scores: Sequence[Scores], shown: Sequence[Image], t
         f"{escape(str(way))}: <b>{int((values >= way.least - 5e-7).sum())} of {len(values)}</b>"
         for way, values in zip(ways, scores, strict=True)
     )
+    title = f"{title.rstrip('.')}, distorted"
+    rows = [row for way, values in zip(ways, scores, strict=True) for row in _rows(way, values)]
+    files = takeaway(title, rows, asked.gallery, *(way.spec for way in ways))
     return (
-        f'<section class="task"><h2>{escape(title.rstrip("."))}, distorted</h2><p class="hint">'
+        f'<section class="task"><h2>{escape(title)}</h2><p class="hint">'
         "Similarity of the picture with itself after each change. Filled marks are still found, "
         f"hollow ones are below their threshold, the dashed line. Found: {counts}.</p>"
-        f'<div class="small">{plots}</div><p class="ways"><button type="button" class="plain" '
-        f'data-png="{escape(title.rstrip("."))}, distorted">PNG</button></p></section>'
+        f'<div class="small">{plots}</div>{files}</section>'
     )
+
+
+def _rows(way: Way, scores: Scores) -> Iterator[dict[str, Any]]:
+    for setting, score in zip(settings(), scores.tolist(), strict=True):
+        yield {
+            "embedder": way.spec.name,
+            "threshold": way.value,
+            "distortion": setting.distortion.name,
+            "strength": setting.strength,
+            "unit": setting.distortion.unit,
+            "similarity": score,
+            "found": score >= way.least - 5e-7,
+        }
 
 
 def sampled(ways: Sequence[Way], known: Sequence[Detection]) -> str:

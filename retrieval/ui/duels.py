@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 
+from retrieval.commands.differences import flat, told
 from retrieval.galleries.base import Gallery
 from retrieval.measure.metrics import SHOWN
 from retrieval.measure.pairs import FEW, Difference, Rate, apart, by_label, compared
 from retrieval.panel import Panel
+from retrieval.types import Spec
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.panel import LETTERS
 from retrieval.ui.ratings import K, Rating
 from retrieval.ui.tables import asked
+from retrieval.ui.takeaway import takeaway
 
 BY = ("R@1", "R@10", "nDCG@10")
 """Metrics that are shown; the command tells all."""
@@ -40,8 +44,10 @@ def duels(gallery: Gallery, by_task: Panels, menu: Menu, letters: Mapping[str, s
     if not ready:
         return ""
     found = _compared(tuple(ready.items()))
+    names = dict.fromkeys(each.embedder for some in ready.values() for each in some)
+    specs = [menu.embedder(name) for name in names]
     drawn = "".join(
-        _task(gallery, name, some, [each for each in found if each.task == name], letters)
+        _task(gallery, some, [each for each in found if each.task == name], letters, specs)
         for name, some in ready.items()
     )
     legend = "".join(
@@ -50,12 +56,14 @@ def duels(gallery: Gallery, by_task: Panels, menu: Menu, letters: Mapping[str, s
         if any(str(each.panel) == panel for some in ready.values() for each in some)
     )
     count = len(found) // len(SHOWN)
+    rows = [*flat({**_about(gallery), "pairs": [asdict(each) for each in found]})]
+    files = takeaway(f"Is the difference real: {gallery.title}", rows, gallery, *specs)
     return (
         '<section class="task"><h2>Is the difference real?</h2>'
         f'<ul class="legend">{legend}</ul><p class="hint">Each query is asked of both panels; the '
         "mean difference has a 95 % interval, and p is of a permutation test, Holm-corrected for "
         f"the {count} comparison{'s' if count > 1 else ''} here. Bold: p below 0.05.</p>"
-        f"{drawn}</section>"
+        f"{drawn}{files}</section>"
     )
 
 
@@ -82,11 +90,12 @@ def _compared(tasks: tuple[tuple[str, tuple[Rating, ...]], ...]) -> list[Differe
 
 def _task(
     gallery: Gallery,
-    name: str,
     some: Sequence[Rating],
     found: Sequence[Difference],
     letters: Mapping[str, str],
+    specs: Sequence[Spec],
 ) -> str:
+    name = some[0].task.name
     pairs = dict.fromkeys((each.one, each.other) for each in found)
     rows = "".join(
         _row(pair, [each for each in found if (each.one, each.other) == pair], letters)
@@ -97,7 +106,7 @@ def _task(
         f"<h3>{escape(name[:1].upper() + name[1:])}</h3>"
         '<table class="figures rated"><thead><tr><th scope="col">Difference</th>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f'<div class="worsts">{_labels(gallery, some, letters)}'
+        f'<div class="worsts">{_labels(gallery, some, letters, specs)}'
         f"{''.join(_behind(gallery, one, other, letters) for one in some for other in some)}</div>"
     )
 
@@ -119,20 +128,30 @@ def _signed(value: float) -> str:
     return "0.000" if abs(value) < 0.0005 else f"{value:+.3f}".replace("-", "−")
 
 
-def _labels(gallery: Gallery, some: Sequence[Rating], letters: Mapping[str, str]) -> str:
-    labels = _of(gallery)
-    rates = by_label(labels, some[0].task, [each.loss.found > 0 for each in some])
+def _about(gallery: Gallery) -> dict[str, str]:
+    return {"gallery": gallery.name, "revision": gallery.revision}
+
+
+def _labels(
+    gallery: Gallery, some: Sequence[Rating], letters: Mapping[str, str], specs: Sequence[Spec]
+) -> str:
+    task = some[0].task
+    rates = by_label(_of(gallery), task, [each.loss.found > 0 for each in some])
     if len(rates) < 2:
         return ""
     head = "".join(f'<th scope="col">{letters[str(each.panel)]} found</th>' for each in some)
     rows = "".join(_rate(rate, [letters[str(each.panel)] for each in some]) for rate in rates)
+    panels = [str(each.panel) for each in some]
+    figures = flat({**_about(gallery), "labels": [told(task, rate, panels) for rate in rates]})
+    title = f"By label, {task.name}: {gallery.title}"
+    files = takeaway(title, [*figures], gallery, *specs, drawn=False)
     return (
         f'<details class="help"><summary>By label ({len(rates)})</summary>'
         f'<p class="hint">Queries with a right picture among the first {K}, the labels with the '
         f"most queries first. Below {FEW} queries a rate is little more than its counts.</p>"
         '<div class="tall" tabindex="0"><table class="figures rated"><thead><tr>'
         f'<th scope="col">Label</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        "</details>"
+        f"{files}</details>"
     )
 
 

@@ -124,7 +124,7 @@ class Duplicates:
             scores = [self._alone(way, picture, shown) for way in both]
         finally:
             self._live.release()
-        return {"live": one(both, scores, shown, picture.title), "more": self._judged(choice)}
+        return {"live": one(choice, scores, shown, picture.title), "more": self._judged(choice)}
 
     def measure(self, given: object) -> Iterator[Pieces]:
         """Measure the sample with both ways within a budget of seconds.
@@ -236,7 +236,8 @@ class Duplicates:
     def _sampled(self, choice: Ways) -> str:
         both = (choice.first, choice.second)
         known = [self.finder.detection(choice.gallery, way.spec.name) for way in both]
-        return sampled(both, known) + files(choice)
+        drawn = any(len(each.measured) for each in known)
+        return sampled(both, known) + files(choice, drawn)
 
     def _judged(self, choice: Ways) -> str:
         both = (choice.first, choice.second)
@@ -246,13 +247,13 @@ class Duplicates:
             return ""
         names = [way.spec.name for way in both]
         others = [
-            (spec.title, each)
+            (spec, each)
             for spec in self.menu.embedders
             if spec.reads_images and spec.name not in names
             if self._stored(choice.gallery, self.lab.spec(spec.name))
             if (each := self.finder.rated(choice.gallery, spec.name)) is not None
         ]
-        return judged(both, chosen, others)
+        return judged(choice, chosen, others)
 
 
 _NOTHING = {"live": "", "tools": "", "table": "", "more": ""}

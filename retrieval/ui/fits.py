@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from retrieval.errors import LabError
 from retrieval.galleries.base import Gallery
@@ -10,9 +11,9 @@ from retrieval.lab import Lab
 from retrieval.measure.calibration import Calibration, Reliability
 from retrieval.measure.calibrations import Calibrations, key, kind
 from retrieval.ui.figures import escape
-from retrieval.ui.licences import picture
 from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import Rating
+from retrieval.ui.takeaway import takeaway
 
 SIDE = 160
 """Pixels of a plot's square."""
@@ -27,11 +28,17 @@ def fits(
     lab: Lab, store: Calibrations, gallery: Gallery, ratings: Sequence[Rating], menu: Menu
 ) -> str:
     """A plot of each embedder in each task, from what is stored; nothing where nothing is."""
-    drawn = "".join(_one(lab, store, gallery, each, menu) for each in ratings if each.panel is None)
-    if not drawn:
+    known = [
+        (each, found)
+        for each in ratings
+        if each.panel is None and (found := _found(lab, store, gallery, each))
+    ]
+    if not known:
         return ""
-    asked = {each.embedder: lab.spec(each.embedder) for each in ratings if each.panel is None}
-    png = picture(f"What a score means: {gallery.title}", gallery, *asked.values())
+    drawn = "".join(_one(_title(each, menu), found) for each, found in known)
+    specs = [lab.spec(name) for name in dict.fromkeys(each.embedder for each, _ in known)]
+    rows = [row for each, found in known for row in _rows(each, found)]
+    files = takeaway(f"What a score means: {gallery.title}", rows, gallery, *specs)
     return (
         '<section class="task"><h2>What a score means</h2><p class="hint">A rising curve from '
         "score to the probability that a picture is right, fitted to the first ten answers of "
@@ -39,22 +46,47 @@ def fits(
         "plot is of queries that the fit had not seen: on the line, what is said is true; "
         f"hollow marks stand on fewer than {FEW} answers. Where a fit is of use, the search "
         f'shows it beside each score.</p><div class="fits">{drawn}</div>'
-        f'<p class="ways">{png}</p></section>'
+        f"{files}</section>"
     )
 
 
-def _one(lab: Lab, store: Calibrations, gallery: Gallery, rating: Rating, menu: Menu) -> str:
+def _found(
+    lab: Lab, store: Calibrations, gallery: Gallery, rating: Rating
+) -> Calibration | str | None:
+    """What is stored, or why nothing can be; none where nothing is."""
     asked = kind(rating.task)
     if asked is None:
-        return ""
-    title = f"{menu.embedder(rating.embedder).title}, {ASKED[asked]}"
+        return None
     try:
         found = store.find(key(gallery, lab.spec(rating.embedder), asked))
     except LabError as error:
-        return _figure(title, "", escape(str(error)))
-    if found is None:
-        return _figure(title, "", escape(rating.unfit)) if rating.unfit else ""
+        return str(error)
+    return found or rating.unfit
+
+
+def _title(rating: Rating, menu: Menu) -> str:
+    return f"{menu.embedder(rating.embedder).title}, {ASKED[kind(rating.task) or 'text']}"
+
+
+def _one(title: str, found: Calibration | str) -> str:
+    if isinstance(found, str):
+        return _figure(title, "", escape(found))
     return _figure(title, _plot(title, found.reliability), _words(found))
+
+
+def _rows(rating: Rating, found: Calibration | str) -> Iterator[dict[str, Any]]:
+    """A row a bin; what is of the whole fit stands in each."""
+    if isinstance(found, str):
+        return
+    told = found.reliability
+    ends = {
+        name: dict(zip((name, f"{name}_low", f"{name}_high"), value, strict=True))
+        for name, value in (("calibration_error", told.error), ("brier", told.brier))
+    }
+    whole = {**ends["calibration_error"], **ends["brier"], "brier_of_the_mean": told.base}
+    for said, was, count in told.bins:
+        at = {"embedder": rating.embedder, "asked": kind(rating.task), "queries": found.queries}
+        yield {**at, "said": said, "right": was, "answers": count, **whole}
 
 
 def _figure(title: str, plot: str, words: str) -> str:

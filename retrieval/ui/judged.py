@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from retrieval.duplicates.asked import Way
+from retrieval.duplicates.asked import Way, Ways
 from retrieval.duplicates.truth import Rated
+from retrieval.types import Spec
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import Mark
 from retrieval.ui.strengths import MARKS, Frame, Line, plot
+from retrieval.ui.takeaway import takeaway
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def judged(ways: Sequence[Way], rated: Sequence[Rated], others: Sequence[tuple[str, Rated]]) -> str:
+def judged(asked: Ways, rated: Sequence[Rated], others: Sequence[tuple[Spec, Rated]]) -> str:
     """The ROC curves of the chosen two, and the areas of all.
 
     Args:
-        ways: the hash and the embedding.
+        asked: the hash and the embedding.
         rated: of each.
-        others: further embedders by their titles.
+        others: further embedders.
     """
+    ways = asked.first, asked.second
     frame = Frame(
         "Near-duplicates found",
         "look-alikes found",
@@ -31,13 +35,14 @@ def judged(ways: Sequence[Way], rated: Sequence[Rated], others: Sequence[tuple[s
     points = "".join(_point(frame, way, mark, each) for way, mark, each in pairs)
     drawn = plot(frame, lines).replace("</svg>", f"{points}</svg>")
     same = int(rated[0].same.sum())
-    rows = "".join(
-        _row(title, each, way)
-        for title, each, way in (
-            *((way.spec.title, each, way) for way, each in zip(ways, rated, strict=True)),
-            *((title, each, None) for title, each in others),
-        )
-    )
+    every = [
+        *((way.spec, each, way) for way, each in zip(ways, rated, strict=True)),
+        *((spec, each, None) for spec, each in others),
+    ]
+    rows = "".join(_row(spec.title, each, way) for spec, each, way in every)
+    figures = [row for spec, each, _ in every for row in _figures(spec, each)]
+    specs = [spec for spec, _, _ in every]
+    title = f"Pairs picked by looking: {asked.gallery.title}"
     return (
         '<section class="task"><h2>Pairs picked by looking</h2><p class="hint">'
         f"{same} near-duplicates and {len(rated[0].same) - same} look-alikes that are none, hard "
@@ -45,8 +50,16 @@ def judged(ways: Sequence[Way], rated: Sequence[Rated], others: Sequence[tuple[s
         f'at the settings above.</p><div class="small">{drawn}<table class="figures"><thead><tr>'
         "<th>Way</th><th>area under the curve</th><th>average precision</th>"
         f"<th>here: found</th><th>look-alikes</th></tr></thead><tbody>{rows}</tbody></table></div>"
-        "</section>"
+        f"{takeaway(title, figures, asked.gallery, *specs)}</section>"
     )
+
+
+def _figures(spec: Spec, rated: Rated) -> Iterator[dict[str, Any]]:
+    """A row a point of the ROC curve, with the area under it."""
+    areas = {"auc": rated.auc, "auc_low": rated.low, "auc_high": rated.high}
+    for wrong, found in rated.curve():
+        shares = {"look_alikes_found": wrong, "near_duplicates_found": found}
+        yield {"embedder": spec.name, **areas, "average_precision": rated.precision, **shares}
 
 
 def _point(frame: Frame, way: Way, mark: Mark, rated: Rated) -> str:

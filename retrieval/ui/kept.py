@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -19,6 +19,7 @@ from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result
 from retrieval.ui.address import Address
+from retrieval.ui.takeaway import told
 
 MOST = 200
 """Results that are kept, for all who use this server."""
@@ -41,6 +42,11 @@ class Shown:
     asked: Mapping[str, Any]
     results: tuple[Result, ...]
     at: datetime
+
+    @property
+    def panels(self) -> list[Panel]:
+        """Those that were asked; others are not kept."""
+        return [each for each in self.address.panels if isinstance(each, Panel)]
 
 
 class Kept:
@@ -73,11 +79,37 @@ class Kept:
         Raises:
             BadQuery: it is not kept any more, or never was.
         """
+        shown = self._named(name)
+        panels, k = shown.panels, shown.address.k
+        made = receipts.of(self.lab, shown.gallery, panels, shown.asked, k, shown.results, shown.at)
+        return {**made, "link": str(shown.address)}
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """A result as a table, a row a picture.
+
+        Raises:
+            BadQuery: it is not kept any more, or never was.
+        """
+        shown = self._named(name)
+        specs = [self.lab.spec(each.embedder) for each in shown.panels]
+        title = f"Results of {shown.gallery.title}"
+        return told(title, [*_rows(shown)], shown.gallery, *specs)
+
+    def _named(self, name: str) -> Shown:
         with self._lock:
             shown = self._shown.get(name)
         if shown is None:
             raise BadQuery("this result is no longer kept; search again for its receipt")
-        k = shown.address.k
-        panels = [each for each in shown.address.panels if isinstance(each, Panel)]
-        made = receipts.of(self.lab, shown.gallery, panels, shown.asked, k, shown.results, shown.at)
-        return {**made, "link": str(shown.address)}
+        return shown
+
+
+def _rows(shown: Shown) -> Iterator[dict[str, Any]]:
+    for result in shown.results:
+        panel = shown.panels[result.position]
+        times = {f"{name}_ms": value for name, value in asdict(result.timings).items()}
+        of = {"recall": result.recall, **times, "problem": result.problem or None}
+        sources = shown.gallery.sources([hit.row for hit in result.hits])
+        for hit, source in zip(result.hits, sources, strict=True):
+            yield {"panel": str(panel), **asdict(hit), "source": source, **of}
+        if not result.hits:
+            yield {"panel": str(panel), **of}

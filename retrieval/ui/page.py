@@ -25,6 +25,7 @@ SCRIPTS = (
     "picture.js",
     "crop.js",
     "duplicates.js",
+    "take.js",
     "choose.js",
     "tabs.js",
     "vote.js",

@@ -9,6 +9,7 @@ from retrieval.duplicates.asked import Ways
 from retrieval.galleries.base import Gallery
 from retrieval.types import Metric
 from retrieval.ui.figures import escape
+from retrieval.ui.licences import picture
 from retrieval.ui.menu import Menu
 from retrieval.ui.turn import LONGEST, SLICE
 
@@ -69,8 +70,8 @@ def tools(gallery: Gallery, public: bool) -> str:
     )
 
 
-def files(choice: Ways) -> str:
-    """Links to the figures."""
+def files(choice: Ways, drawn: bool) -> str:
+    """Links to the figures, and their picture where something is drawn."""
     asked = {
         "gallery": choice.gallery.name,
         "hash": choice.first.spec.name,
@@ -83,7 +84,10 @@ def files(choice: Ways) -> str:
         f'{escape(urlencode({**asked, "table": table}))}">{word}</a>'
         for kind, table, word in FILES
     )
-    return f'<div class="where"><p class="ways">{links}</p></div>'
+    both = choice.first.spec, choice.second.spec
+    title = f"Found again after distortion: {choice.gallery.title}"
+    png = picture(title, choice.gallery, *both) if drawn else ""
+    return f'<div class="where"><p class="ways">{links}{png}</p></div>'
 
 
 def _pick(title: str, name: str, options: str) -> str:

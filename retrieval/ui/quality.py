@@ -129,7 +129,7 @@ class QualityTab:
                 )
                 for name, some in by_task.items()
             ),
-            "table": splits(by_task, self.menu)
+            "table": splits(choice.gallery, by_task, self.menu)
             + duels(choice.gallery, by_task, self.menu, choice.letters),
             "fits": fits(self.lab, self.fits, choice.gallery, choice.ratings, self.menu),
         }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil, floor, log10
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from retrieval.advisor.evidence import Evidence
 from retrieval.indexes import INDEXES
 from retrieval.measure.growth import Growth
 from retrieval.measure.scale import Mark as Measured
+from retrieval.ui.curves import settings
 from retrieval.ui.figures import escape
-from retrieval.ui.licences import picture
 from retrieval.ui.marks import Mark
+from retrieval.ui.takeaway import takeaway
 
 NARROW, WIDE, HEIGHT = 300, 1100, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 44
@@ -77,8 +79,18 @@ def drawn(evidence: Evidence, most: int, ms: float, width: int) -> str:
         f'style="max-width:{plane.width}px" role="img" '
         f'aria-label="{told}; the table below has the figures">{_axes(plane)}{series}'
         f"{_asked(plane, most, ms)}</svg>"
-        f'<p class="ways">{picture(told, evidence.gallery, *about)}</p></figure>'
+        f"{takeaway(told, figures(evidence), evidence.gallery, *about)}</figure>"
     )
+
+
+def figures(evidence: Evidence) -> list[dict[str, Any]]:
+    """What was measured, a row an index and size, its setting in words."""
+    return [
+        {"index": name, "vectors": mark.count, **asdict(mark.point), "knobs": settings(mark.point)}
+        | {"nbytes": mark.nbytes, "build_s": mark.build_s}
+        for name, marks in evidence.marks().items()
+        for mark in marks
+    ]
 
 
 def _plane(found: dict[str, list[Measured]], most: int, ms: float, width: int) -> Plane:

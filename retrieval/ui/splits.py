@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from retrieval.commands.differences import flat
+from retrieval.commands.evaluate import lost
+from retrieval.galleries.base import Gallery
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import K, Rating
+from retrieval.ui.takeaway import takeaway
 
 PARTS = {"found": "found", "model": "lost by the model", "index": "lost by the index"}
 
 
-def splits(by_task: Mapping[str, Sequence[Rating]], menu: Menu) -> str:
+def splits(gallery: Gallery, by_task: Mapping[str, Sequence[Rating]], menu: Menu) -> str:
     """The bars of every panel in every task that it can do."""
     tasks = {
         name: [each for each in ratings if each.panel is not None]
@@ -32,8 +36,19 @@ def splits(by_task: Mapping[str, Sequence[Rating]], menu: Menu) -> str:
         f'<ul class="legend">{legend}</ul>{drawn}'
         f'<p class="hint">Share of queries with a right picture among the first {K}, for the '
         "panels of the search. What exact search over the same vectors does not answer is lost "
-        "by the model; what it answers and the index does not, by the index.</p></section>"
+        f"by the model; what it answers and the index does not, by the index.</p>"
+        f"{_files(gallery, tasks, menu)}</section>"
     )
+
+
+def _files(gallery: Gallery, tasks: Mapping[str, Sequence[Rating]], menu: Menu) -> str:
+    ready = [each for some in tasks.values() for each in some if each.finished and not each.problem]
+    if not ready:
+        return ""
+    split = {"split": [lost(each.task, each.loss) for each in ready]}
+    rows = [*flat({"gallery": gallery.name, "revision": gallery.revision} | split)]
+    specs = [menu.embedder(name) for name in dict.fromkeys(each.embedder for each in ready)]
+    return takeaway(f"Where the error comes from: {gallery.title}", rows, gallery, *specs)
 
 
 def _row(rating: Rating, menu: Menu) -> str:

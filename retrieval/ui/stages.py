@@ -44,8 +44,14 @@ def bar(timings: Timings, scale: float) -> str:
     return f'<span class="bar" aria-hidden="true">{parts}</span>'
 
 
-def chart(titles: Sequence[str], results: Sequence[Result | None]) -> str:
-    """All panels' bars with a legend; truth and waiting stand beside, outside the bars."""
+def chart(titles: Sequence[str], results: Sequence[Result | None], files: str = "") -> str:
+    """All panels' bars with a legend; truth and waiting stand beside, outside the bars.
+
+    Args:
+        titles: of the panels.
+        results: of each; none where it has not answered.
+        files: what can be taken away.
+    """
     answered = [
         (title, result)
         for title, result in zip(titles, results, strict=True)
@@ -60,7 +66,8 @@ def chart(titles: Sequence[str], results: Sequence[Result | None]) -> str:
         '<section class="chart" aria-label="Stages of all panels"><h2>Where the time goes</h2>'
         f'<ul class="legend">{legend}</ul><table>{rows}</table>'
         '<p class="hint">The search runs on one thread. Truth (exact search, for the recall) and '
-        f"waiting for other queries are timed apart, outside the latency.</p>{_help()}</section>"
+        f"waiting for other queries are timed apart, outside the latency.</p>"
+        f"{files}{_help()}</section>"
     )
 
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from retrieval.commands.differences import flat
+from retrieval.commands.evaluate import plain
 from retrieval.galleries.base import Gallery
 from retrieval.measure.metrics import NAMES
 from retrieval.measure.quality import Quality
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import Rating
+from retrieval.ui.takeaway import takeaway
 from retrieval.ui.thumbs import thumb, version
 
 WORST = 12
@@ -28,12 +31,17 @@ def rated(gallery: Gallery, task: str, ratings: Sequence[Rating], menu: Menu) ->
     worst = "".join(_worst(gallery, each, menu) for each in _ordered(ready))
     title = f"{task[:1].upper()}{task[1:]}"
     count = ratings[0].total if ratings else 0
+    measured = {"measured": [plain(each) for each in found]}
+    about = {"gallery": gallery.name, "revision": gallery.revision}
+    specs = [menu.embedder(each.embedder) for each in ready]
+    files = takeaway(f"{title}: {gallery.title}", [*flat(about | measured)], gallery, *specs)
     return (
         f'<section class="task"><h2>{escape(title)}</h2><p class="hint">{count:,} queries; '
         "the bars are 95 % intervals of the mean, to one scale a column. "
         "What reads captions is left out.</p>"
         f'<table class="figures rated"><thead><tr><th scope="col">Embedder</th>{head}</tr></thead>'
-        f'<tbody>{rows}</tbody></table><div class="worsts">{worst}</div></section>'
+        f"<tbody>{rows}</tbody></table>{files if found else ''}"
+        f'<div class="worsts">{worst}</div></section>'
     )
 
 
@@ -79,11 +87,11 @@ def _row(rating: Rating, best: dict[str, float], ends: dict[str, float], menu: M
 def _cell(name: str, value: dict[str, float], bold: bool, end: float) -> str:
     mean, low, high = value["mean"], value["low"], value["high"]
     shown = f"<b>{mean:.3f}</b>" if bold else f"{mean:.3f}"
-    places = {"low": low / end, "high": high / end, "mean": mean / end}
-    bar = ";".join(f"--{name}:{100 * place:.1f}%" for name, place in places.items())
+    left, wide, middle = (100 * each / end for each in (low, high - low, mean))
     return (
         f'<td data-name="{name}" title="95 % interval {low:.3f} to {high:.3f}">{shown}'
-        f'<i class="interval" style="{bar}" aria-hidden="true"></i>'
+        f'<i class="interval" aria-hidden="true"><i style="left:{left:.1f}%;width:{wide:.1f}%"></i>'
+        f'<i class="mean" style="left:{middle:.1f}%"></i></i>'
         f"<small>{low:.3f}–{high:.3f}</small></td>"
     )
 

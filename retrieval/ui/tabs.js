@@ -171,10 +171,7 @@ async function receipt(button) {
     const made = await answer.json();
     if (made.problem) return void (say.textContent = sentence(made.problem));
     made.link = link(made.link);
-    const file = new Blob([JSON.stringify(made, null, 1)], { type: "application/json" });
-    const url = URL.createObjectURL(file);
-    Object.assign(document.createElement("a"), { href: url, download: `receipt-${made.at.replace(/\W/g, "-")}.json` }).click();
-    URL.revokeObjectURL(url);
+    save(JSON.stringify(made, null, 1), "application/json", `receipt-${made.at.replace(/\W/g, "-")}.json`);
   } catch {
     say.textContent = "The server gives no receipt now; try again in a moment.";
   }

@@ -42,6 +42,9 @@ def tabs(answers: Answers) -> list[Route]:
     async def receipt(request: Request) -> Response:
         return await _answer(lambda: answers.kept.receipt(request.path_params["name"]))
 
+    async def results(request: Request) -> Response:
+        return await _answer(lambda: answers.kept.figures(request.path_params["name"]))
+
     async def note(request: Request) -> Response:
         return await _answer(lambda: choose.receipt(request.path_params["name"]))
 
@@ -56,6 +59,7 @@ def tabs(answers: Answers) -> list[Route]:
 
     return [
         Route("/receipt/{name}", receipt),
+        Route("/receipt/{name}/figures", results),
         Route("/tab/stop", _drawn(lambda given: stopped(answers, given)), methods=["POST"]),
         Route("/tab/tradeoffs.{kind}", figures),
         Route("/tab/tradeoffs", _drawn(tradeoffs.draw), methods=["POST"]),

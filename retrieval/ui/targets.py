@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from retrieval.measure.rounds import Job
 from retrieval.measure.sweep import Point, Speed, cheapest, cost
 from retrieval.ui.curves import Curve, settings
 from retrieval.ui.figures import digits, escape, ms, seconds, size
+from retrieval.ui.takeaway import takeaway
 
 COLUMNS = (
     "Index",
@@ -36,10 +39,21 @@ def table(job: Job, curves: Sequence[Curve], target: float, speed: Speed = "alon
         for at, (curve, best) in enumerate(reached)
     ]
     rows += [_short(curve, target) for curve in short]
+    title = f"Cheapest at recall {target:.2f}: {job.embedder.title} over {job.gallery.title}"
+    figures = [_figures(curve, best, target) for curve, best in known]
     return (
         f'<table class="figures"><caption>Cheapest setting of each index that reaches '
         f"recall {target:.2f}</caption>{_header(COLUMNS)}<tbody>{''.join(rows)}</tbody></table>"
+        f"{takeaway(title, figures, job.gallery, job.embedder)}"
     )
+
+
+def _figures(curve: Curve, best: Point | None, target: float) -> dict[str, Any]:
+    """A row an index; without figures where no setting reaches the target."""
+    told = {**asdict(best), "knobs": settings(best)} if best else {"knobs": None}
+    held = curve.sweep and {"nbytes": curve.sweep.nbytes, "build_s": curve.sweep.build_s}
+    where = curve.sweep and {"machine": curve.sweep.machine, "at": curve.sweep.at}
+    return {"index": curve.spec.name, "target": target, **told, **(held or {}), **(where or {})}
 
 
 def every(curves: Sequence[Curve]) -> str:

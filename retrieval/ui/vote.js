@@ -72,10 +72,7 @@ function choose(it) {
 async function judgements({ dataset: { judgements: kind } }) {
   const got = await vote("export", { kind });
   if (!got?.text) return got?.problem ?? problem("no pictures were marked, so there are no judgements yet");
-  const url = URL.createObjectURL(new Blob([got.text], { type: "text/plain" }));
-  const name = `votes-${gallery.value}.${kind === "csv" ? "csv" : "qrels"}`;
-  Object.assign(document.createElement("a"), { href: url, download: name }).click();
-  URL.revokeObjectURL(url);
+  save(got.text, "text/plain", `votes-${gallery.value}.${kind === "csv" ? "csv" : "qrels"}`);
 }
 
 Object.assign(clicks, {

@@ -17,6 +17,7 @@ from retrieval.ui.answers import Answers
 from retrieval.ui.ballots import Ballot, Ballots
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
+from retrieval.ui.takeaway import takeaway
 from retrieval.ui.thumbs import thumb, version
 
 FEW = 5
@@ -118,7 +119,7 @@ class BlindVote:
             '<section class="task"><h2>Blind vote</h2><p class="hint">The same query by two of '
             f"the search's panels, without names and in an order at random. {where} Only pictures "
             "that one of the two showed are judged, so a panel that finds others is rated too low "
-            f"(pooling bias).</p>{body}{_counts(found, self.menu) if counted else ''}</section>"
+            f"(pooling bias).</p>{body}{_counts(self._gallery(sent), found, self.menu)}</section>"
         )
 
 
@@ -199,7 +200,7 @@ def _title(text: str, menu: Menu) -> str:
     return escape(name + "".join(f", {knob} {value}" for knob, value in panel.knobs))
 
 
-def _counts(found: Sequence[Vote], menu: Menu) -> str:
+def _counts(gallery: Gallery, found: Sequence[Vote], menu: Menu) -> str:
     if not found:
         return ""
     files = "".join(
@@ -208,12 +209,12 @@ def _counts(found: Sequence[Vote], menu: Menu) -> str:
     )
     count = "1 vote" if len(found) == 1 else f"{len(found):,} votes"
     return (
-        f"{_contests(contests(found), menu)}{_gains(gains(found), menu)}"
+        f"{_contests(contests(found), gallery, menu)}{_gains(gains(found), gallery, menu)}"
         f'<p class="ways begin"><span>{count}. Judgements:</span>{files}</p>'
     )
 
 
-def _contests(given: Sequence[Contest], menu: Menu) -> str:
+def _contests(given: Sequence[Contest], gallery: Gallery, menu: Menu) -> str:
     rows = "".join(
         f'<tr><th scope="row">{_title(each.one, menu)} <small>against</small> '
         f'{_title(each.other, menu)}</th><td data-name="won">{each.won}</td>'
@@ -222,9 +223,14 @@ def _contests(given: Sequence[Contest], menu: Menu) -> str:
         for each in given
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Won", "Ties", "Lost", "Win rate"))
+    told = [
+        {**asdict(each), "rate": each.rate, "low": each.interval[0], "high": each.interval[1]}
+        for each in given
+    ]
+    files = takeaway(f"Votes: {gallery.title}", told, gallery)
     return rows and (
-        f'<table class="figures rated"><thead><tr><th scope="col">Panels</th>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        '<div><table class="figures rated"><thead><tr><th scope="col">Panels</th>'
+        f"{head}</tr></thead><tbody>{rows}</tbody></table>{files}</div>"
     )
 
 
@@ -240,15 +246,16 @@ def _ends(each: Gain) -> str:
     return "few" if each.queries < FEW else f"{each.low:.3f} to {each.high:.3f}"
 
 
-def _gains(given: Sequence[Gain], menu: Menu) -> str:
+def _gains(given: Sequence[Gain], gallery: Gallery, menu: Menu) -> str:
     rows = "".join(
         f'<tr><th scope="row">{_title(each.panel, menu)}</th>'
         f'<td data-name="queries">{each.queries}</td><td data-name="nDCG@10">{each.ndcg:.3f}'
         f"<small>{_ends(each)}</small></td></tr>"
         for each in given
     )
+    files = takeaway(f"nDCG by marked pictures: {gallery.title}", [*map(asdict, given)], gallery)
     return rows and (
-        '<table class="figures rated"><thead><tr><th scope="col">By marked pictures</th>'
+        '<div><table class="figures rated"><thead><tr><th scope="col">By marked pictures</th>'
         '<th scope="col">Queries</th><th scope="col">nDCG@10</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        f"<tbody>{rows}</tbody></table>{files}</div>"
     )

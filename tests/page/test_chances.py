@@ -157,8 +157,10 @@ def test_a_gallery_of_one_label_says_why_nothing_is_fitted(
 class Plain:
     """A menu of names."""
 
+    licence = None
+
     def embedder(self, name: str) -> Plain:
-        self.title = name
+        self.title = self.name = name
         return self
 
     index = embedder
