@@ -1,10 +1,12 @@
 
 // --- any plot as a PNG: data-png on a button names the picture; data-notes is written under it ----
-// It holds all SVGs of the part of the page that the button stands in, with their legend, where
-// they were measured, and the notes; without data-notes, the page's own credit.
+// It holds the plots and tables that are seen in the part of the page that the button stands in, with
+// their headings and legend, where they were measured, and the notes; without data-notes, the page's
+// own credit.
 const LOOK = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "color", "display", "visibility", "paint-order", "text-anchor", "font-family", "font-size", "font-weight", "font-style", "font-variant-numeric", "letter-spacing"];
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = 24;
+const PARTS = "svg:not(.mark), table, figcaption, h3";
 
 function node(name, attributes, ...children) {
   const made = document.createElementNS(SVG, name);
@@ -53,6 +55,44 @@ function written(lines, x, y, size, look, weight = 400) {
   return lines.map((line, at) => node("text", { x, y: y + at * size * 1.4, style }, line));
 }
 
+/** A text of the page, its lines where they stand. */
+function words(text, look, at) {
+  const range = document.createRange();
+  const lines = [];
+  for (const { index, 0: word } of text.data.matchAll(/\S+/g)) {
+    range.setStart(text, index);
+    range.setEnd(text, index + word.length);
+    const [box] = range.getClientRects();
+    if (!box) continue;
+    if (lines.length && Math.abs(lines.at(-1).box.top - box.top) < 2) lines.at(-1).said += ` ${word}`;
+    else lines.push({ box, said: word });
+  }
+  const style = `font:${look.fontStyle} ${look.fontWeight} ${look.fontSize} ${look.fontFamily};fill:${look.color};dominant-baseline:central`;
+  return lines.map(({ box, said }) => node("text", { x: at(box).x, y: at(box).y + box.height / 2, style }, said));
+}
+
+/** The ground of an element, and the line under it. */
+function ground(each, box, look, at) {
+  const { x, y } = at(box);
+  const { width, height } = box;
+  const made = [];
+  if (!/^rgba\(.*, 0\)$/.test(look.backgroundColor)) made.push(node("rect", { x, y, width, height, rx: Math.min(height / 2, parseFloat(look.borderTopLeftRadius) || 0), fill: look.backgroundColor }));
+  if (each.matches("th, td") && parseFloat(look.borderBottomWidth)) made.push(node("path", { d: `M${x} ${y + height}h${width}`, stroke: look.borderBottomColor, "stroke-width": look.borderBottomWidth }));
+  return made;
+}
+
+/** A part of the page as it is seen: a plot, or a table or heading of it. */
+function painted(part, at) {
+  return [part, ...all("*", part)].flatMap((each) => {
+    const box = each.getBoundingClientRect();
+    if (!box.width || !each.checkVisibility() || each.parentNode.closest("svg")) return [];
+    if (each.matches("svg")) return [still(each, { ...at(box), width: box.width, height: box.height })];
+    const look = getComputedStyle(each);
+    const texts = [...each.childNodes].filter((child) => child.nodeType === Node.TEXT_NODE);
+    return [...ground(each, box, look, at), ...texts.flatMap((text) => words(text, look, at))];
+  });
+}
+
 /** What a legend shows before a name: an SVG, or an element with a ground or a border. */
 function sign(it, x, y) {
   const { width, height } = it.getBoundingClientRect();
@@ -69,10 +109,12 @@ function names(legend, width, top, look) {
   let [x, y] = [MARGIN, top];
   const drawn = all("li", legend).flatMap((each) => {
     const it = each.firstElementChild;
-    const word = each.textContent.trim();
-    const wide = it.getBoundingClientRect().width + 6 + wrappedWidth(word, look);
+    const letter = it.matches("b"); // it is read, not looked at
+    const word = letter ? [...each.childNodes].map((part) => part.textContent).join(" ") : each.textContent.trim();
+    const room = letter ? 0 : it.getBoundingClientRect().width + 6;
+    const wide = room + wrappedWidth(word, look);
     if (x > MARGIN && x + wide > width - MARGIN) [x, y] = [MARGIN, y + 22];
-    const made = [sign(it, x, y), ...written([word], x + it.getBoundingClientRect().width + 6, y + 5, 14, look)];
+    const made = [...(letter ? [] : [sign(it, x, y)]), ...written([word], x + room, y + 5, 14, look)];
     x += wide + 18;
     return made;
   });
@@ -88,15 +130,13 @@ function wrappedWidth(word, look) {
 /** The whole picture as one SVG. */
 function composed({ dataset, parentNode }) {
   let whole = parentNode;
-  const plots = () => all("svg:not(.mark)", whole).filter((each) => each.getBoundingClientRect().width);
-  while (!plots().length) whole = whole.parentNode;
-  const boxes = plots().map((each) => each.getBoundingClientRect());
-  const heads = plots().map((each) => find("figcaption", each.closest("figure") ?? each)).filter(Boolean);
-  const rooms = [...boxes, ...heads.map((each) => each.getBoundingClientRect())];
-  const [left, top] = ["left", "top"].map((side) => Math.min(...rooms.map((box) => box[side])));
-  const [right, bottom] = ["right", "bottom"].map((side) => Math.max(...rooms.map((box) => box[side])));
+  const seen = (what) => all(what, whole).filter((each) => each.checkVisibility() && each.getBoundingClientRect().width && !each.parentNode.closest("table, .legend"));
+  while (!seen("svg:not(.mark), table").length) whole = whole.parentNode;
+  const boxes = seen(PARTS).map((each) => each.getBoundingClientRect());
+  const [left, top] = ["left", "top"].map((side) => Math.min(...boxes.map((box) => box[side])));
+  const [right, bottom] = ["right", "bottom"].map((side) => Math.max(...boxes.map((box) => box[side])));
   const look = getComputedStyle(whole);
-  const quiet = { fontFamily: look.fontFamily, color: getComputedStyle(find("text", plots()[0]) ?? whole).fill };
+  const quiet = { fontFamily: look.fontFamily, color: getComputedStyle(find(".hint, .where, .credit", whole) ?? whole).color };
   const width = right - left + 2 * MARGIN;
   const title = wrapped(dataset.png, `600 18px ${look.fontFamily}`, width - 2 * MARGIN);
   const made = written(title, MARGIN, MARGIN + 16, 18, look, 600);
@@ -107,22 +147,16 @@ function composed({ dataset, parentNode }) {
     made.push(...drawn);
     y += high;
   }
-  plots().forEach((each, at) => {
-    const { left: x, top: from, width: wide, height } = boxes[at];
-    made.push(still(each, { x: x - left + MARGIN, y: from - top + y, width: wide, height }));
-  });
-  heads.forEach((each) => {
-    const { left: x, top: from, width: wide } = each.getBoundingClientRect();
-    const lines = each.innerText.split("\n").flatMap((line) => wrapped(line, `12px ${look.fontFamily}`, wide));
-    made.push(...written(lines, x - left + MARGIN, from - top + y + 12, 12, look));
-  });
+  const down = y;
+  const at = (box) => ({ x: box.left - left + MARGIN, y: box.top - top + down });
+  made.push(...seen(PARTS).flatMap((each) => painted(each, at)));
   y += bottom - top + 24;
   const said = [...all(".where p:not(.ways)", whole).map((each) => each.textContent), dataset.notes ?? find(".credit")?.textContent ?? ""];
   const lines = [...said, "Made with Parallax"].flatMap((each) => wrapped(each, `12px ${look.fontFamily}`, width - 2 * MARGIN));
   made.push(...written(lines, MARGIN, y, 12, quiet));
   const height = y + lines.length * 17 + MARGIN - 12;
-  const ground = node("rect", { width, height, fill: getComputedStyle(document.body).backgroundColor });
-  return node("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}` }, ground, ...made);
+  const back = node("rect", { width, height, fill: getComputedStyle(document.body).backgroundColor });
+  return node("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}` }, back, ...made);
 }
 
 async function png(button) {
@@ -130,12 +164,10 @@ async function png(button) {
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(svg))}`;
   await image.decode();
-  const canvas = Object.assign(document.createElement("canvas"), { width: 2 * image.width, height: 2 * image.height });
+  const times = Math.min(2, 16000 / Math.max(image.width, image.height)); // a canvas has an end
+  const canvas = Object.assign(document.createElement("canvas"), { width: times * image.width, height: times * image.height });
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  const url = URL.createObjectURL(await new Promise((done) => canvas.toBlob(done, "image/png")));
-  const name = button.dataset.png.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  Object.assign(document.createElement("a"), { href: url, download: `${name}.png` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  save(await new Promise((done) => canvas.toBlob(done, "image/png")), "", filed(button.dataset.png, "png"));
 }
 
 clicks["[data-png]"] = png;
