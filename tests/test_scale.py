@@ -20,12 +20,12 @@ from retrieval.errors import BadQuery, BadVectors, LabError, Refused, Unsupporte
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure import drawn, scale
-from retrieval.measure.drawn import around, shape
+from retrieval.measure.drawn import around, shape, stack
 from retrieval.measure.footprint import FOOTPRINTS
 from retrieval.measure.growth import FORMS, grown
 from retrieval.measure.notes import FILE, Notes
 from retrieval.measure.outlook import outlooks
-from retrieval.measure.scale import Job, Left, Mark, cheapest, known, lists, marks, measure, stack
+from retrieval.measure.scale import Job, Left, Mark, cheapest, known, lists, marks, measure
 from retrieval.measure.sweep import Point
 from retrieval.types import Metric, State
 from retrieval.ui import reach

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -197,11 +198,16 @@ def rated(lab: Lab, gallery: Gallery, embedder: Spec, need: Need) -> Note:
     Raises:
         LabError: it cannot be asked, or the gallery has nothing to ask by.
     """
-    task = _task(gallery, need.reads)
+    body = rating(lab, gallery, embedder, need.reads)
+    return ratings(lab).save(rating_key(gallery, embedder, need.reads), body)
+
+
+def rating(lab: Lab, gallery: Gallery, embedder: Spec, reads: str) -> dict[str, Any]:
+    """The same as JSON, not kept."""
+    task = _task(gallery, reads)
     found = quality.measure(lab, gallery, embedder.name, task).rows()["R@10"]
     body = {"task": task.name, "queries": len(task.rows), "R@10": found}
-    body["query_ms"] = _embedding(lab, embedder, task)
-    return ratings(lab).save(rating_key(gallery, embedder, need.reads), body)
+    return {**body, "query_ms": _embedding(lab, embedder, task)}
 
 
 def _task(gallery: Gallery, reads: str) -> Task:

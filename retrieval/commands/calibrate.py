@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +15,7 @@ from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure.calibration import Calibration
 from retrieval.measure.calibrations import calibrations, fitted, key, kind
+from retrieval.measure.tables import header
 
 
 def add(commands: Any) -> list[argparse.ArgumentParser]:
@@ -41,7 +42,27 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         raise BadQuery(
             f"{gallery.name} has neither captions nor labels that these embedders can be asked by"
         )
-    return {"gallery": gallery.name, "revision": gallery.revision, "fits": found}
+    names = list(dict.fromkeys(each["embedder"] for each in found))
+    told = header("calibrate", gallery, [*map(lab.spec, names)], embedder=names)
+    return {"gallery": gallery.name, "revision": gallery.revision, "fits": found, **told}
+
+
+def rows(name: str, asked: str, fit: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A fit as a table: a row a bin; what is of the whole fit stands in each.
+
+    Args:
+        name: of the embedder.
+        asked: with captions or pictures, ``text`` or ``picture``.
+        fit: a ``Calibration`` as JSON has it.
+    """
+    told = fit["reliability"]
+    whole = {"brier_of_the_mean": told["base"]}
+    for column, values in (("calibration_error", told["error"]), ("brier", told["brier"])):
+        names = (column, f"{column}_low", f"{column}_high")
+        whole |= dict(zip(names, values, strict=True))
+    for number, (said, was, count) in enumerate(told["bins"]):
+        at = {"embedder": name, "asked": asked, "bin": number, "queries": fit["queries"]}
+        yield {**at, "said": said, "right": was, "answers": count, **whole}
 
 
 def made(lab: Lab, gallery: Gallery, names: list[str]) -> Iterator[tuple[str, str, Calibration]]:

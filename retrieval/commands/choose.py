@@ -16,6 +16,7 @@ from retrieval.advisor.advice import choose, measuring
 from retrieval.advisor.need import QUESTIONS, Need
 from retrieval.errors import BadQuery
 from retrieval.lab import Lab
+from retrieval.measure.tables import header
 
 LONGEST = 3600.0
 """Seconds of one measuring."""
@@ -57,7 +58,9 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         with closing(measuring(lab, gallery, need, options.measure)) as steps:
             for step in steps:
                 sys.stderr.write(f"{step}\n")
-    return {"gallery": gallery.name, "csv": options.csv, **choose(lab, gallery, need).told()}
+    told = header("choose", gallery, [], need=need.told())
+    answer = choose(lab, gallery, need).told()
+    return {"gallery": gallery.name, "csv": options.csv, **answer, **told}
 
 
 def show(answer: dict[str, Any]) -> str:

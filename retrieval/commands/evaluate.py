@@ -16,6 +16,7 @@ from retrieval.lab import Lab
 from retrieval.measure.losses import Loss, loss
 from retrieval.measure.metrics import NAMES
 from retrieval.measure.quality import Quality, Task, by_caption, by_label, measure
+from retrieval.measure.tables import header
 from retrieval.panel import Panel
 from retrieval.types import Spec
 
@@ -46,24 +47,38 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     if options.pair:
         from retrieval.commands.differences import pairs
 
-        return {**pairs(lab, gallery, options), "csv": options.csv}
+        found = pairs(lab, gallery, options)
+        return {**found, **_header(lab, gallery, options), "csv": options.csv}
     if options.panel:
-        return {**split(lab, gallery, options), "csv": options.csv}
+        found = split(lab, gallery, options)
+        return {**found, **_header(lab, gallery, options), "csv": options.csv}
     names, languages = (
         options.embedder or ready(lab, gallery.about),
         options.language or [usual(gallery)],
     )
-    found = [plain(quality) for quality in measured(lab, gallery, names, languages)]
-    if not found:
+    measurements = [plain(quality) for quality in measured(lab, gallery, names, languages)]
+    if not measurements:
         raise BadQuery(
             f"{gallery.name} has neither captions nor labels that these embedders can be asked by"
         )
     return {
         "gallery": gallery.name,
         "revision": gallery.revision,
-        "measured": found,
+        "measured": measurements,
+        **header("evaluate", gallery, [*map(lab.spec, names)], embedder=names, language=languages),
         "csv": options.csv,
     }
+
+
+def _header(lab: Lab, gallery: Gallery, options: argparse.Namespace) -> dict[str, Any]:
+    """What panels were compared by, so that it can be done again."""
+    from retrieval.commands.differences import panel as parsed
+
+    panels = options.pair or options.panel
+    names = dict.fromkeys(parsed(each).embedder for each in panels)
+    told = {"pair": options.pair, "by": options.by} if options.pair else {"panel": panels}
+    more = {"language": options.language, "k": options.k}
+    return header("evaluate", gallery, [*map(lab.spec, names)], **told, **more)
 
 
 def measured(

@@ -16,6 +16,7 @@ from retrieval.lab import Lab
 from retrieval.measure import outlook, scale
 from retrieval.measure.outlook import BEYOND, SHOWN, VAGUE, many
 from retrieval.measure.scale import TARGET, Left
+from retrieval.measure.tables import header
 from retrieval.runtime.amounts import amount
 from retrieval.runtime.machine import machine, memory
 
@@ -48,6 +49,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         "scale": outlook.rows(found),
         "exact": [told(each) for each in limits],
         "left": left,
+        **header("scale", gallery, [spec]),
     }
 
 

@@ -20,6 +20,7 @@ from retrieval.measure.paired import KINDS, pairs
 from retrieval.measure.rounds import COUNT, K, sweeps
 from retrieval.measure.sweep import Kind, Point, asked, cheapest, front, grid, sweep
 from retrieval.measure.sweeps import Sweep, key, made
+from retrieval.measure.tables import header
 from retrieval.panel import Panel
 from retrieval.store import Built
 
@@ -61,6 +62,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     done = [each for kind in kinds for each in swept(lab, options, kind)]
     if not done:
         raise BadQuery("nothing was measured; give more --seconds")
+    about = lab.gallery(options.gallery), [lab.spec(options.embedder)]
     return {
         "gallery": options.gallery,
         "embedder": options.embedder,
@@ -68,6 +70,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         "csv": options.csv,
         "sweeps": [plain(each, options.recall) for each in done],
         "pairs": [pair.told(options.recall) for pair in pairs(done)],
+        **header("sweep", *about, k=options.k, count=options.count),
     }
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from retrieval.duplicates.asked import Found, Way, Ways, found
 from retrieval.duplicates.distortions import settings
 from retrieval.duplicates.finder import Finder
+from retrieval.duplicates.kept import Detection
+from retrieval.measure.tables import header
 
 TABLES = ("groups", "detection", "truth")
 KINDS = {"both": "both", "first": "hash only", "second": "embedding only"}
@@ -34,6 +36,15 @@ def figures(finder: Finder, asked: Ways) -> dict[str, Any]:
         "groups": list(_groups(given)),
         "detection": [each for way in both for each in detection(finder, asked, way)],
         "truth": [each for way in both for each in truth(finder, asked, way)],
+        **header(
+            "duplicates",
+            gallery,
+            [way.spec for way in both],
+            hash=asked.first.spec.name,
+            radius=asked.first.value,
+            embedder=asked.second.spec.name,
+            threshold=None if asked.equal else asked.second.value,
+        ),
     }
 
 
@@ -54,6 +65,11 @@ def detection(finder: Finder, asked: Ways, way: Way) -> Iterator[dict[str, Any]]
         Damaged: what ships differs from its manifest.
     """
     known = finder.detection(asked.gallery, way.spec.name)
+    yield from rates(way, known)
+
+
+def rates(way: Way, known: Detection) -> Iterator[dict[str, Any]]:
+    """The rates of what is known of one way; nothing where nothing is."""
     if not len(known.measured):
         return
     hits, alarms = known.measured.detected(way.least), known.measured.alarms(way.least)

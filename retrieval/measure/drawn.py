@@ -116,6 +116,16 @@ def around(vectors: Floats, method: tuple[int, float] | None = None, seed: int =
     return Drawer(base, _nearest(base, base, near, own=True)[0], step)
 
 
+def stack(real: Floats, drawer: Drawer, count: int) -> Floats:
+    """So many vectors: real ones as far as there are, drawn ones for the rest."""
+    if count <= len(real):
+        rows = np.random.default_rng(0).permutation(len(real))[:count]
+        part: Floats = real[rows]
+        return part
+    more = drawer.draw(count - len(real), seed=2)
+    return np.asarray(np.concatenate([np.asarray(real, np.float32), more]), np.float32)
+
+
 def calibrated(rows: Floats) -> tuple[int, float]:
     """Neighbours and step whose drawn rows lie most like the real ones."""
     wanted = shape(rows)

@@ -12,6 +12,7 @@ from typing import Any
 
 from retrieval import manifest
 from retrieval.errors import BadQuery, Damaged
+from retrieval.measure.receipts import FORMAT
 from retrieval.runtime.machine import machine
 from retrieval.store import Key
 
@@ -48,9 +49,14 @@ class Note:
     def receipt(self) -> dict[str, Any]:
         """All that it came of, and what came of it, with the library versions of now."""
         return {
+            "format": FORMAT,
+            "kind": self.key.get("kind"),
             "at": self.at,
             "machine": self.machine,
             **manifest.recorded(),
+            **{name: self.key.get(name) for name in ("gallery", "gallery_revision")},
+            "options": {"queries": self.key.get("queries")},
+            "keys": {self.key.get("embedder"): {**self.key, "kind": "vectors"}},
             "key": dict(self.key),
             "measured": dict(self.body),
         }

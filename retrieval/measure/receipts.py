@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,7 @@ from retrieval.types import Result
 from retrieval.where import Where
 
 FORMAT = 1
-LONGEST = 1_000_000
+LONGEST = 16_000_000
 """Bytes of a receipt that are read."""
 SLACK = 1e-4
 """Scores that differ by less are told as equal."""
@@ -104,17 +105,34 @@ def _panel(lab: Lab, gallery: Gallery, panel: Panel, result: Result) -> dict[str
     } | ({"how": result.how, "allowed": result.allowed} if result.allowed is not None else {})
 
 
-def read(data: bytes) -> Receipt:
-    """A receipt from a file, cut to what a replay uses, each part of its type.
+def loaded(data: bytes) -> Receipt:
+    """A receipt of any kind from a file.
 
     Raises:
         BadQuery: it is none, or of another format.
     """
-    try:
+    with _refusing():
         given = json.loads(data) if len(data) <= LONGEST else None
         if not isinstance(given, dict) or given.get("format") != FORMAT:
             raise ValueError("no receipt of this format")
+        return given
+
+
+def read(data: bytes) -> Receipt:
+    """A search's receipt from a file, cut to what a replay uses, each part of its type.
+
+    Raises:
+        BadQuery: it is none, or of another format.
+    """
+    given = loaded(data)
+    with _refusing():
         return _formed(given)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadQuery(
             f"this is no receipt of format {FORMAT} ({error}); give one that Parallax has written"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,13 +16,13 @@ from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index
 from retrieval.lab import Lab
-from retrieval.measure.drawn import Drawer, Floats, around
+from retrieval.measure.drawn import Drawer, Floats, around, stack
 from retrieval.measure.notes import Note, Notes
 from retrieval.measure.sweep import Asked, Point, measured, steps
 from retrieval.runtime import threads
 from retrieval.runtime.machine import memory
 from retrieval.store import Key, vectors_key
-from retrieval.types import Metric, Spec, Vectors
+from retrieval.types import Metric, Spec
 
 LOG = logging.getLogger(__name__)
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -159,6 +159,9 @@ def sizes(dim: int, most: int = SIZES[-1], room: float | None = None) -> list[in
     return [each for each in SIZES if each <= most and 3 * 4 * dim * each <= room]
 
 
+Measure = Callable[[Index, Asked], Point]
+
+
 class Running:
     """Indexes that are being measured at growing sizes.
 
@@ -214,7 +217,15 @@ class Running:
         asking = 4 * COUNT * last.point.p50 / 1000
         return drawing + SLOWER * count / last.count * (last.build_s + asking)
 
-    def _mark(self, spec: Spec, count: int) -> Mark:
+    def again(self, spec: Spec, count: int, knobs: dict[str, int]) -> Mark:
+        """One setting of an index at a size, not kept.
+
+        Raises:
+            LabError: it cannot be built, or there are no vectors here.
+        """
+        return self._mark(spec, count, lambda index, asked: measured(index, asked, knobs))
+
+    def _mark(self, spec: Spec, count: int, point: Measure | None = None) -> Mark:
         asked = self._queries(count)
         build = lists(spec, count)
         with INDEXES.load(spec)(spec, Metric.COSINE, **build) as index:
@@ -222,8 +233,8 @@ class Running:
             with threads.every_core():
                 index.build(asked.stored)
             took = time.perf_counter() - start
-            point = steady(index, asked, cheapest(index, asked))
-            return Mark(spec.name, count, point, index.nbytes(), took, build)
+            found = point(index, asked) if point else steady(index, asked, cheapest(index, asked))
+            return Mark(spec.name, count, found, index.nbytes(), took, build)
 
     def _keep(self, name: str) -> None:
         body = {"marks": [asdict(each) for each in self.found[name]], "drawn": self._check}
@@ -261,16 +272,6 @@ class Running:
             index.build(stored)
             truth = index.search(queries, K)[1]
         return Asked(queries, truth, stored, "picture", K)
-
-
-def stack(real: Vectors, drawer: Drawer, count: int) -> Vectors:
-    """So many vectors: real ones as far as there are, drawn ones for the rest."""
-    if count <= len(real):
-        rows = np.random.default_rng(0).permutation(len(real))[:count]
-        part: Vectors = real[rows]
-        return part
-    more = drawer.draw(count - len(real), seed=2)
-    return np.asarray(np.concatenate([np.asarray(real, np.float32), more]), np.float32)
 
 
 def steady(index: Index, asked: Asked, point: Point) -> Point:

@@ -16,8 +16,9 @@ from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.measure.beside import beside
 from retrieval.measure.scale import Mark
+from retrieval.measure.tables import header
 from retrieval.ui.figures import AWAY, escape, ms, seconds, size
-from retrieval.ui.reach import figures
+from retrieval.ui.reach import figures, once_more
 from retrieval.ui.takeaway import takeaway
 
 HERE = Path(__file__).parent
@@ -33,7 +34,8 @@ def cards(advice: Advice, evidence: Evidence) -> str:
     """The whole answer, with what was measured of retired indexes."""
     models = [each.model.spec for each in (advice.best, advice.second) if each.model.spec]
     told, gallery = rows(advice.told()), evidence.gallery
-    files = takeaway("What is recommended", told, gallery, *models, drawn=False)
+    again = header("choose", gallery, [], need=advice.need.told())
+    files = takeaway("What is recommended", told, gallery, *models, drawn=False, again=again)
     count = f"{advice.need.most:,} pictures"
     return (
         f'<p class="verdict"><b>{SIZES[advice.size]}</b> {count}, {advice.need.ms:g} ms a query.'
@@ -169,7 +171,8 @@ def table(evidence: Evidence, title: str) -> str:
     lines = "".join(_row(name, mark) for name, marks in measured.items() for mark in marks)
     if not lines or evidence.embedder is None:
         return ""
-    about = evidence.gallery, evidence.embedder
+    about, again = (evidence.gallery, evidence.embedder), once_more(evidence)
+    files = takeaway(f"Measured size by size: {title}", figures(evidence), *about, again=again)
     names = ("Index", "vectors", "recall@10", "p50", "p95", "memory", "build")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return (
@@ -178,7 +181,7 @@ def table(evidence: Evidence, title: str) -> str:
         f"its own, drawn around them{_alike(evidence)}. Each index at its cheapest setting that "
         f'reaches recall 0.95, or its best.</p><table class="figures"><thead><tr>{head}</tr>'
         f"</thead><tbody>{lines}</tbody></table>"
-        f"{takeaway(f'Measured size by size: {title}', figures(evidence), *about)}</details>"
+        f"{files}</details>"
     )
 
 

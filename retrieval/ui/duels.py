@@ -11,12 +11,11 @@ from retrieval.galleries.base import Gallery
 from retrieval.measure.metrics import SHOWN
 from retrieval.measure.pairs import FEW, Difference, Rate, apart, by_label, compared
 from retrieval.panel import Panel
-from retrieval.types import Spec
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.panel import LETTERS
 from retrieval.ui.ratings import K, Rating
-from retrieval.ui.tables import asked
+from retrieval.ui.tables import asked, once_more
 from retrieval.ui.takeaway import takeaway
 
 BY = ("R@1", "R@10", "nDCG@10")
@@ -47,7 +46,7 @@ def duels(gallery: Gallery, by_task: Panels, menu: Menu, letters: Mapping[str, s
     names = dict.fromkeys(each.embedder for some in ready.values() for each in some)
     specs = [menu.embedder(name) for name in names]
     drawn = "".join(
-        _task(gallery, some, [each for each in found if each.task == name], letters, specs)
+        _task(gallery, some, [each for each in found if each.task == name], letters, menu)
         for name, some in ready.items()
     )
     legend = "".join(
@@ -57,7 +56,8 @@ def duels(gallery: Gallery, by_task: Panels, menu: Menu, letters: Mapping[str, s
     )
     count = len(found) // len(SHOWN)
     rows = [*flat({**_about(gallery), "pairs": [asdict(each) for each in found]})]
-    files = takeaway(f"Is the difference real: {gallery.title}", rows, gallery, *specs)
+    again = once_more(gallery, menu, ready, names, pair=[*letters])
+    files = takeaway(f"Is the difference real: {gallery.title}", rows, gallery, *specs, again=again)
     return (
         '<section class="task"><h2>Is the difference real?</h2>'
         f'<ul class="legend">{legend}</ul><p class="hint">Each query is asked of both panels; the '
@@ -93,7 +93,7 @@ def _task(
     some: Sequence[Rating],
     found: Sequence[Difference],
     letters: Mapping[str, str],
-    specs: Sequence[Spec],
+    menu: Menu,
 ) -> str:
     name = some[0].task.name
     pairs = dict.fromkeys((each.one, each.other) for each in found)
@@ -106,7 +106,7 @@ def _task(
         f"<h3>{escape(name[:1].upper() + name[1:])}</h3>"
         '<table class="figures rated"><thead><tr><th scope="col">Difference</th>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f'<div class="worsts">{_labels(gallery, some, letters, specs)}'
+        f'<div class="worsts">{_labels(gallery, some, letters, menu)}'
         f"{''.join(_behind(gallery, one, other, letters) for one in some for other in some)}</div>"
     )
 
@@ -133,7 +133,7 @@ def _about(gallery: Gallery) -> dict[str, str]:
 
 
 def _labels(
-    gallery: Gallery, some: Sequence[Rating], letters: Mapping[str, str], specs: Sequence[Spec]
+    gallery: Gallery, some: Sequence[Rating], letters: Mapping[str, str], menu: Menu
 ) -> str:
     task = some[0].task
     rates = by_label(_of(gallery), task, [each.loss.found > 0 for each in some])
@@ -144,7 +144,10 @@ def _labels(
     panels = [str(each.panel) for each in some]
     figures = flat({**_about(gallery), "labels": [told(task, rate, panels) for rate in rates]})
     title = f"By label, {task.name}: {gallery.title}"
-    files = takeaway(title, [*figures], gallery, *specs, drawn=False)
+    names = [each.embedder for each in some]
+    specs = [menu.embedder(name) for name in dict.fromkeys(names)]
+    again = once_more(gallery, menu, [task.name], names, pair=panels, by="label")
+    files = takeaway(title, [*figures], gallery, *specs, drawn=False, again=again)
     return (
         f'<details class="help"><summary>By label ({len(rates)})</summary>'
         f'<p class="hint">Queries with a right picture among the first {K}, the labels with the '

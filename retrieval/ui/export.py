@@ -9,10 +9,11 @@ from dataclasses import asdict
 from typing import Any
 
 from retrieval.measure.outlook import Outlook, flat, rows
-from retrieval.measure.rounds import Job, K
+from retrieval.measure.rounds import COUNT, Job, K
 from retrieval.measure.scale import TARGET
 from retrieval.measure.scale import Job as ScaleJob
 from retrieval.measure.scale import K as SCALE_K
+from retrieval.measure.tables import header
 from retrieval.ui.curves import Curve
 from retrieval.ui.licences import licence, weights
 
@@ -32,6 +33,7 @@ def as_json(job: Job, curves: Sequence[Curve]) -> dict[str, Any]:
         "units": {"p50": "ms", "p95": "ms", "p99": "ms", "alone": "1/s", "together": "1/s"},
         "licences": {"gallery": licence(job.gallery.licence), "weights": weights(job)},
         "source": job.gallery.source,
+        **header("sweep", job.gallery, [job.embedder], k=K, count=COUNT),
         "sweeps": [
             {
                 "index": curve.spec.name,
@@ -79,6 +81,7 @@ def scale_json(job: ScaleJob, found: Sequence[Outlook]) -> dict[str, Any]:
         "licences": {"gallery": licence(job.gallery.licence), "weights": weights(job)},
         "source": job.gallery.source,
         "scale": rows(found),
+        **header("scale", job.gallery, [job.embedder]),
     }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
+from retrieval.commands.calibrate import rows as binned
 from retrieval.errors import LabError
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure.calibration import Calibration, Reliability
 from retrieval.measure.calibrations import Calibrations, key, kind
+from retrieval.measure.tables import header
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import Rating
@@ -37,8 +39,14 @@ def fits(
         return ""
     drawn = "".join(_one(_title(each, menu), found) for each, found in known)
     specs = [lab.spec(name) for name in dict.fromkeys(each.embedder for each, _ in known)]
-    rows = [row for each, found in known for row in _rows(each, found)]
-    files = takeaway(f"What a score means: {gallery.title}", rows, gallery, *specs)
+    rows = [
+        row
+        for each, found in known
+        if isinstance(found, Calibration)
+        for row in binned(each.embedder, str(kind(each.task)), asdict(found))
+    ]
+    again = header("calibrate", gallery, specs)
+    files = takeaway(f"What a score means: {gallery.title}", rows, gallery, *specs, again=again)
     return (
         '<section class="task"><h2>What a score means</h2><p class="hint">A rising curve from '
         "score to the probability that a picture is right, fitted to the first ten answers of "
@@ -72,21 +80,6 @@ def _one(title: str, found: Calibration | str) -> str:
     if isinstance(found, str):
         return _figure(title, "", escape(found))
     return _figure(title, _plot(title, found.reliability), _words(found))
-
-
-def _rows(rating: Rating, found: Calibration | str) -> Iterator[dict[str, Any]]:
-    """A row a bin; what is of the whole fit stands in each."""
-    if isinstance(found, str):
-        return
-    told = found.reliability
-    ends = {
-        name: dict(zip((name, f"{name}_low", f"{name}_high"), value, strict=True))
-        for name, value in (("calibration_error", told.error), ("brier", told.brier))
-    }
-    whole = {**ends["calibration_error"], **ends["brier"], "brier_of_the_mean": told.base}
-    for said, was, count in told.bins:
-        at = {"embedder": rating.embedder, "asked": kind(rating.task), "queries": found.queries}
-        yield {**at, "said": said, "right": was, "answers": count, **whole}
 
 
 def _figure(title: str, plot: str, words: str) -> str:

@@ -13,7 +13,7 @@ from retrieval.advisor.evidence import Evidence
 from retrieval.indexes import INDEXES
 from retrieval.measure.growth import Growth
 from retrieval.measure.scale import Mark as Measured
-from retrieval.ui.curves import settings
+from retrieval.measure.tables import header, marked
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import Mark
 from retrieval.ui.takeaway import takeaway
@@ -70,6 +70,7 @@ def drawn(evidence: Evidence, most: int, ms: float, width: int) -> str:
         for at, name in enumerate(found)
     )
     told = "Milliseconds of one query by number of vectors, measured and beyond"
+    again = once_more(evidence)
     about = [evidence.embedder] if evidence.embedder else []
     return (
         f'<figure class="reach"><figcaption class="hint">{told}: dots are measured, a dashed line '
@@ -79,18 +80,22 @@ def drawn(evidence: Evidence, most: int, ms: float, width: int) -> str:
         f'style="max-width:{plane.width}px" role="img" '
         f'aria-label="{told}; the table below has the figures">{_axes(plane)}{series}'
         f"{_asked(plane, most, ms)}</svg>"
-        f"{takeaway(told, figures(evidence), evidence.gallery, *about)}</figure>"
+        f"{takeaway(told, figures(evidence), evidence.gallery, *about, again=again)}</figure>"
     )
 
 
 def figures(evidence: Evidence) -> list[dict[str, Any]]:
     """What was measured, a row an index and size, its setting in words."""
     return [
-        {"index": name, "vectors": mark.count, **asdict(mark.point), "knobs": settings(mark.point)}
-        | {"nbytes": mark.nbytes, "build_s": mark.build_s}
-        for name, marks in evidence.marks().items()
+        {**marked(asdict(mark)), "p95": mark.point.p95}
+        for marks in evidence.marks().values()
         for mark in marks
     ]
+
+
+def once_more(evidence: Evidence) -> dict[str, Any]:
+    """What makes them a receipt."""
+    return header("scale", evidence.gallery, [evidence.embedder] if evidence.embedder else [])
 
 
 def _plane(found: dict[str, list[Measured]], most: int, ms: float, width: int) -> Plane:

@@ -10,6 +10,7 @@ from retrieval.galleries.base import Gallery
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import K, Rating
+from retrieval.ui.tables import once_more
 from retrieval.ui.takeaway import takeaway
 
 PARTS = {"found": "found", "model": "lost by the model", "index": "lost by the index"}
@@ -48,7 +49,12 @@ def _files(gallery: Gallery, tasks: Mapping[str, Sequence[Rating]], menu: Menu) 
     split = {"split": [lost(each.task, each.loss) for each in ready]}
     rows = [*flat({"gallery": gallery.name, "revision": gallery.revision} | split)]
     specs = [menu.embedder(name) for name in dict.fromkeys(each.embedder for each in ready)]
-    return takeaway(f"Where the error comes from: {gallery.title}", rows, gallery, *specs)
+    panels = list(dict.fromkeys(str(each.panel) for each in ready))
+    names = [each.embedder for each in ready]
+    again = once_more(gallery, menu, tasks, names, panel=panels, k=K)
+    return takeaway(
+        f"Where the error comes from: {gallery.title}", rows, gallery, *specs, again=again
+    )
 
 
 def _row(rating: Rating, menu: Menu) -> str:

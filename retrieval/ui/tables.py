@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from retrieval.commands.evaluate import plain
 from retrieval.galleries.base import Gallery
 from retrieval.measure.metrics import NAMES
 from retrieval.measure.quality import Quality
+from retrieval.measure.tables import header
 from retrieval.ui.figures import escape
 from retrieval.ui.menu import Menu
 from retrieval.ui.ratings import Rating
@@ -34,7 +36,11 @@ def rated(gallery: Gallery, task: str, ratings: Sequence[Rating], menu: Menu) ->
     measured = {"measured": [plain(each) for each in found]}
     about = {"gallery": gallery.name, "revision": gallery.revision}
     specs = [menu.embedder(each.embedder) for each in ready]
-    files = takeaway(f"{title}: {gallery.title}", [*flat(about | measured)], gallery, *specs)
+    names = [each.embedder for each in found]
+    again = once_more(gallery, menu, [task], names, embedder=names)
+    files = takeaway(
+        f"{title}: {gallery.title}", [*flat(about | measured)], gallery, *specs, again=again
+    )
     return (
         f'<section class="task"><h2>{escape(title)}</h2><p class="hint">{count:,} queries; '
         "the bars are 95 % intervals of the mean, to one scale a column. "
@@ -43,6 +49,15 @@ def rated(gallery: Gallery, task: str, ratings: Sequence[Rating], menu: Menu) ->
         f"<tbody>{rows}</tbody></table>{files if found else ''}"
         f'<div class="worsts">{worst}</div></section>'
     )
+
+
+def once_more(
+    gallery: Gallery, menu: Menu, tasks: Iterable[str], embedders: Iterable[str], **options: Any
+) -> dict[str, Any]:
+    """What makes figures of quality a receipt."""
+    specs = [menu.lab.spec(name) for name in dict.fromkeys(embedders)]
+    spoken = [name.partition("(")[2].rstrip(")") for name in tasks if "(" in name]
+    return header("evaluate", gallery, specs, language=spoken or None, **options)
 
 
 def _ordered(ratings: Sequence[Rating]) -> list[Rating]:

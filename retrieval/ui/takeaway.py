@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from retrieval import manifest
 from retrieval.galleries.base import Gallery
-from retrieval.runtime.machine import machine
+from retrieval.measure.tables import here
 from retrieval.types import Spec
 from retrieval.ui.figures import escape
 from retrieval.ui.licences import licence, picture
@@ -20,7 +18,12 @@ Row = Mapping[str, Any]
 
 
 def takeaway(
-    title: str, rows: Sequence[Row], gallery: Gallery, *embedders: Spec, drawn: bool = True
+    title: str,
+    rows: Sequence[Row],
+    gallery: Gallery,
+    *embedders: Spec,
+    drawn: bool = True,
+    again: Mapping[str, Any] | None = None,
 ) -> str:
     """The buttons; the figures stand in the page, so that what is seen is what is given.
 
@@ -30,8 +33,10 @@ def takeaway(
         gallery: that they are of.
         embedders: whose vectors they are of.
         drawn: there is a picture of them.
+        again: a ``tables.header``, where they can be measured again.
     """
-    figures = json.dumps(told(title, rows, gallery, *embedders), ensure_ascii=False)
+    whole = {**told(title, rows, gallery, *embedders), **(again or {})}
+    figures = json.dumps(whole, ensure_ascii=False)
     return buttons(figures, picture(title, gallery, *embedders) if drawn else "")
 
 
@@ -56,15 +61,10 @@ def told(title: str, rows: Sequence[Row], gallery: Gallery, *embedders: Spec) ->
         "gallery_revision": gallery.revision,
         "source": gallery.source,
         "licences": {"gallery": licence(gallery.licence), "weights": weights},
-        **_here(),
+        **here(),
         "columns": columns,
         "rows": [[_plain(row.get(name)) for name in columns] for row in rows],
     }
-
-
-@cache
-def _here() -> dict[str, Any]:
-    return {"machine": machine(), **manifest.recorded()}
 
 
 def _plain(value: Any) -> Any:

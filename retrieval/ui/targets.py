@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from retrieval.measure.rounds import Job
+from retrieval.measure.rounds import COUNT, Job, K
 from retrieval.measure.sweep import Point, Speed, cheapest, cost
+from retrieval.measure.tables import header, written
 from retrieval.ui.curves import Curve, settings
 from retrieval.ui.figures import digits, escape, ms, seconds, size
 from retrieval.ui.takeaway import takeaway
@@ -40,20 +41,24 @@ def table(job: Job, curves: Sequence[Curve], target: float, speed: Speed = "alon
     ]
     rows += [_short(curve, target) for curve in short]
     title = f"Cheapest at recall {target:.2f}: {job.embedder.title} over {job.gallery.title}"
-    figures = [_figures(curve, best, target) for curve, best in known]
+    figures = [_figures(job, curve, best, target) for curve, best in reached]
+    again = header("sweep", job.gallery, [job.embedder], k=K, count=COUNT)
+    files = takeaway(title, figures, job.gallery, job.embedder, again=again) if reached else ""
     return (
         f'<table class="figures"><caption>Cheapest setting of each index that reaches '
         f"recall {target:.2f}</caption>{_header(COLUMNS)}<tbody>{''.join(rows)}</tbody></table>"
-        f"{takeaway(title, figures, job.gallery, job.embedder)}"
+        f"{files}"
     )
 
 
-def _figures(curve: Curve, best: Point | None, target: float) -> dict[str, Any]:
-    """A row an index; without figures where no setting reaches the target."""
-    told = {**asdict(best), "knobs": settings(best)} if best else {"knobs": None}
-    held = curve.sweep and {"nbytes": curve.sweep.nbytes, "build_s": curve.sweep.build_s}
-    where = curve.sweep and {"machine": curve.sweep.machine, "at": curve.sweep.at}
-    return {"index": curve.spec.name, "target": target, **told, **(held or {}), **(where or {})}
+def _figures(job: Job, curve: Curve, best: Point, target: float) -> dict[str, Any]:
+    """A row an index."""
+    named = {"index": curve.spec.name, "queries": job.kind, "target": target}
+    told = {**named, **asdict(best), "knobs": written(best.knobs)}
+    if curve.sweep is None:
+        return told
+    held = {name: getattr(curve.sweep, name) for name in ("nbytes", "build_s", "machine", "at")}
+    return {**told, **held}
 
 
 def every(curves: Sequence[Curve]) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -19,7 +20,7 @@ from retrieval.measure.metrics import SHOWN
 from retrieval.measure.quality import Task
 from retrieval.panel import Panel
 from retrieval.query import Query
-from retrieval.types import Hit, Result
+from retrieval.types import Hit, Result, Spec
 from retrieval.ui.address import Address
 from retrieval.ui.answers import Answers
 from retrieval.ui.chances import Chances
@@ -158,6 +159,11 @@ class Plain:
     """A menu of names."""
 
     licence = None
+
+    @property
+    def lab(self) -> Lab:
+        """One that knows the names."""
+        return cast(Lab, SimpleNamespace(spec=lambda name: Spec(name, name, "none:None", "none")))
 
     def embedder(self, name: str) -> Plain:
         self.title = self.name = name

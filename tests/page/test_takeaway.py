@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from retrieval.commands import again
 from retrieval.errors import BadQuery
 from retrieval.lab import Lab
 from retrieval.measure import drawn, scale
@@ -49,8 +51,16 @@ ORPHANS = """(view) => {
 """Tables and plots of a view that nothing gives away."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """A page and its lab."""
+
+    lab: Lab
+    url: str
+
+
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A lab that has measured sweeps both ways, and four small sizes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scale, "SIZES", SMALL)
@@ -63,7 +73,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             list(rounds(lab, Job(gallery, spec, fitting, kind), 10))  # type: ignore[arg-type]
         list(scale.measure(lab, scale.Job(gallery, spec, fitting), 60))
         page = launch.start(few(lab), "127.0.0.1", quiet=True)
-        yield str(page.local_url)
+        yield Place(lab, str(page.local_url))
         page.close()
 
 
@@ -95,6 +105,13 @@ def looked(path: Path, of: str) -> None:
         assert any(isinstance(each, list) and each for each in whole.values())
 
 
+def same(lab: Lab, given: dict[str, Any]) -> None:
+    """What says that it can be measured again is the same again; the quick ones."""
+    if given.get("kind") in ("sweep", "scale", "choose") or "panel" in given.get("options", {}):
+        told = again.replayed(lab, given)
+        assert told["same"], told["differences"]
+
+
 def settled(tab: Page, name: str) -> None:
     """A tab with all that it can draw."""
     view = tab.locator(f"#{name}")
@@ -119,9 +136,9 @@ def settled(tab: Page, name: str) -> None:
 @browsed
 @pytest.mark.parametrize("name", TABS)
 def test_everything_that_is_seen_can_be_taken_away(
-    tab: Page, url: str, name: str, tmp_path: Path
+    tab: Page, place: Place, name: str, tmp_path: Path
 ) -> None:
-    tab.goto(url + START + (name if name != "search" else "") + TABS[name])
+    tab.goto(place.url + START + (name if name != "search" else "") + TABS[name])
     expect(tab.locator(".over")).to_be_attached(timeout=PATIENT)
     settled(tab, name)
     tab.evaluate("document.querySelectorAll('.view details').forEach((each) => (each.open = true))")
@@ -138,6 +155,8 @@ def test_everything_that_is_seen_can_be_taken_away(
             path = saved(button, tmp_path)
             looked(path, f"{each}: {path.name}")
             files.append(path.name)
+            if path.suffix == ".json":
+                same(place.lab, json.loads(path.read_text("utf-8")))
     assert len({*files}) == len(files) >= TOO_FEW[name], files
 
 
