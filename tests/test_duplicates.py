@@ -72,6 +72,22 @@ def test_too_many_pairs_leave_the_best_whole(
         got.within(got.floor)
 
 
+@pytest.mark.parametrize("rank", [1, 8, 60, 256])
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.5])
+def test_what_is_ruled_out_by_a_bound_is_no_close_pair(rank: int, noise: float) -> None:
+    draws = np.random.default_rng(rank)
+    centres = draws.standard_normal((rank, 256))
+    given = centres[draws.integers(rank, size=2000)] * draws.uniform(0.1, 9, (2000, 1))
+    given = unit((given + noise * draws.standard_normal(given.shape)).astype(np.float32))
+    got = near(given, Metric.COSINE, most=1000)
+    exact = np.round(given @ given.T, 6)[np.triu_indices(2000, 1)]
+    beyond = np.sort(exact[exact > got.floor + 2e-6])[::-1]
+    assert len(got.scores) <= 1000 and (got.scores > got.floor).all()
+    assert abs(len(beyond) - len(got.scores)) <= (np.abs(exact - got.floor) < 3e-6).sum()
+    count = min(len(beyond), len(got.scores))
+    assert np.allclose(got.scores[:count], beyond[:count], atol=2e-6)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_threshold_that_is_no_number(value: float) -> None:
     with pytest.raises(BadQuery, match="finite"):

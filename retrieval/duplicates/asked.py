@@ -126,7 +126,10 @@ def ways(
     equal = threshold is None
     if threshold is None:
         by_first, by_second = finder.both(gallery, first.name, second.name)
-        threshold = min(1.0, by_second.level(by_first.within(one.least)))
+        count = by_first.within(one.least)
+        if count >= len(by_second.scores):
+            by_second = finder.near(gallery, second.name)
+        threshold = min(1.0, by_second.level(count))
     return Ways(gallery, one, Way.of(second, threshold), equal)
 
 
@@ -137,8 +140,8 @@ def found(finder: Finder, asked: Ways) -> Found:
         LabError: a threshold is so loose that too many pairs reach it.
     """
     ways = (asked.first, asked.second)
-    nears = finder.both(asked.gallery, ways[0].spec.name, ways[1].spec.name)
-    both = list(zip(ways, nears, strict=True))
+    finder.both(asked.gallery, ways[0].spec.name, ways[1].spec.name)
+    both = [(way, finder.reaching(asked.gallery, way.spec.name, way.least)) for way in ways]
     pairs = [near.within(way.least) for way, near in both]
     rates = [near.rate(way.least) for way, near in both]
     some = [finder.groups(asked.gallery, way.spec.name, way.least) for way, _ in both]

@@ -12,7 +12,7 @@ from retrieval.duplicates import kept, truth
 from retrieval.duplicates.detection import measure, sample
 from retrieval.duplicates.groups import Group, groups
 from retrieval.duplicates.kept import Detection, Detections
-from retrieval.duplicates.pairs import Near, near
+from retrieval.duplicates.pairs import FIRST, Near, near
 from retrieval.duplicates.truth import Rated
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
@@ -76,15 +76,37 @@ class Finder:
             lambda: near(self.lab.vectors(gallery, name), spec.metric),
         )
 
+    def first(self, gallery: Gallery, name: str) -> Near:
+        """The very closest pairs alone, which are found much sooner; all by a hash.
+
+        Raises:
+            LabError: the embedder has no vectors of it.
+        """
+        spec = self.lab.spec(name)
+        if spec.metric is Metric.HAMMING:
+            return self.near(gallery, name)
+        place = (*self._place(gallery, spec), "first")
+        vectors = self.lab.vectors
+        return self._near.get(place, lambda: near(vectors(gallery, name), spec.metric, FIRST))
+
+    def reaching(self, gallery: Gallery, name: str, least: float) -> Near:
+        """Pairs among which are all that reach a score.
+
+        Raises:
+            LabError: the embedder has no vectors of it.
+        """
+        found = self.first(gallery, name)
+        return found if least - 1e-6 > found.floor else self.near(gallery, name)
+
     def both(self, gallery: Gallery, first: str, second: str) -> tuple[Near, Near]:
-        """The closest pairs by two embedders, looked for at the same time.
+        """The very closest pairs by two embedders, looked for at the same time.
 
         Raises:
             LabError: one of them has no vectors of it.
         """
         with ThreadPoolExecutor(1, "pairs") as pool:
-            waiting = pool.submit(self.near, gallery, first)
-            other = self.near(gallery, second)
+            waiting = pool.submit(self.first, gallery, first)
+            other = self.first(gallery, second)
             return waiting.result(), other
 
     def groups(self, gallery: Gallery, name: str, least: float) -> list[Group]:
@@ -93,7 +115,7 @@ class Finder:
         Raises:
             LabError: the embedder has no vectors of it, or too many pairs reach it.
         """
-        found = self.near(gallery, name)
+        found = self.reaching(gallery, name, least)
         first = found.within(least)  # what finds the same pairs has the same groups
         place = (*self._place(gallery, self.lab.spec(name)), str(first))
         return self._groups.get(place, lambda: groups(found, least))

@@ -100,5 +100,5 @@ def unit(vectors: Vectors) -> Vectors:
     if not np.isfinite(lengths).all() or (lengths == 0).any():
         bad = int(np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)).ravel())[0])
         raise BadVectors(f"row {bad} is no embedding: its length is {float(lengths[bad, 0])}")
-    scaled: Vectors = floats / lengths
-    return scaled
+    floats /= lengths
+    return floats

@@ -12,7 +12,6 @@ from retrieval.advisor.elsewhere import ELSEWHERE, Elsewhere
 from retrieval.advisor.evidence import Evidence
 from retrieval.advisor.reasons import Reason
 from retrieval.commands.choose import rows
-from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.measure.beside import beside
 from retrieval.measure.scale import Mark
