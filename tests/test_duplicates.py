@@ -78,9 +78,10 @@ def test_what_is_ruled_out_by_a_bound_is_no_close_pair(rank: int, noise: float) 
     draws = np.random.default_rng(rank)
     centres = draws.standard_normal((rank, 256))
     given = centres[draws.integers(rank, size=2000)] * draws.uniform(0.1, 9, (2000, 1))
-    given = unit((given + noise * draws.standard_normal(given.shape)).astype(np.float32))
-    got = near(given, Metric.COSINE, most=1000)
-    exact = np.round(given @ given.T, 6)[np.triu_indices(2000, 1)]
+    noisy = (given + noise * draws.standard_normal(given.shape)).astype(np.float32)
+    close = np.asarray(unit(noisy), np.float32)
+    got = near(close, Metric.COSINE, most=1000)
+    exact = np.round(close @ close.T, 6)[np.triu_indices(2000, 1)]
     beyond = np.sort(exact[exact > got.floor + 2e-6])[::-1]
     assert len(got.scores) <= 1000 and (got.scores > got.floor).all()
     assert abs(len(beyond) - len(got.scores)) <= (np.abs(exact - got.floor) < 3e-6).sum()

@@ -16,10 +16,12 @@ from retrieval.advisor.need import Need
 from retrieval.cli import main
 from retrieval.commands import again
 from retrieval.errors import BadQuery, LabError, UnknownName
+from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure import drawn, receipts, scale, tables
 from retrieval.measure.rounds import Job as Sweeping
 from retrieval.measure.rounds import rounds, sweeps
+from retrieval.panel import Panel
 from retrieval.ui.curves import Curve
 from retrieval.ui.export import as_json, scale_json
 from tests.bare import unmeasured
@@ -238,7 +240,7 @@ def lab(cache: Path) -> Lab:
 
 def test_a_sweep_of_the_page(lab: Lab) -> None:
     gallery, spec = lab.gallery("stamps"), lab.spec("phash")
-    index = lab.index(gallery, again.speed.Panel("phash", "faiss-binary-hnsw")).index.spec
+    index = lab.index(gallery, Panel("phash", "faiss-binary-hnsw")).index.spec
     job = Sweeping(gallery, spec, [index], "picture")
     list(rounds(lab, job, 20))
     given = as_json(job, [Curve.of(index, [index], sweeps(lab).find(job.key(index)))])
@@ -249,7 +251,7 @@ def test_a_sweep_of_the_page(lab: Lab) -> None:
 
 def test_scale_of_the_page_and_a_note_of_choose(lab: Lab) -> None:
     gallery, spec = lab.gallery("stamps"), lab.spec("conse-lite2")
-    job = scale.Job(gallery, spec, [scale.INDEXES.spec(name) for name in ("exact", "faiss-ivf")])
+    job = scale.Job(gallery, spec, [INDEXES.spec(name) for name in ("exact", "faiss-ivf")])
     list(scale.measure(lab, job, 20))
     given = scale_json(job, again_outlooks(lab, job))
     assert again.replayed(lab, json.loads(json.dumps(given)))["same"]

@@ -124,10 +124,9 @@ def twin(lab: Lab, gallery: Gallery, old: Table) -> Rows:
 
 def advised(given: Mapping[str, Any]) -> Iterator[Row]:
     """The stacks; their reasons tell figures of their day."""
-    rows = given["rows"] if "rows" in given else None
-    from retrieval.commands.choose import rows as listed
+    from retrieval.commands.choose import rows
 
-    for row in listed(given) if rows is None else rows:
+    for row in given["rows"] if "rows" in given else rows(dict(given)):
         if row["part"] in ("embedder", "index"):
             yield {name: row[name] for name in ("stack", "part", "text")}
 
@@ -141,6 +140,6 @@ def advise(lab: Lab, gallery: Gallery, old: Table) -> Rows:
     given = old.options.get("need")
     if not isinstance(given, dict):
         raise BadQuery("the receipt does not say what was asked for; choose again")
-    memory = given.get("memory")
+    memory: Any = given.get("memory")
     whole = {**given, "memory": memory / 1e9 if type(memory) in (int, float) else memory}
     return advised(choose(lab, gallery, Need.of(whole)).told())

@@ -129,12 +129,13 @@ def _finder(vectors: Vectors, metric: Metric, most: int, bound: float) -> Find:
     """How a block's pairs are found: all compared, or first by what rules most of them out."""
     if metric is Metric.HAMMING:
         return partial(_equal_bits, words(vectors), 8 * vectors.shape[1])
+    floats = np.asarray(vectors, np.float32)
     if most > FIRST or bound == -math.inf or vectors.shape[1] <= 2 * DIRECTIONS:
-        return partial(_above, vectors, vectors)
-    return partial(_above, vectors, _bounding(vectors))
+        return partial(_above, floats, floats)
+    return partial(_above, floats, _bounding(floats))
 
 
-def _bounding(vectors: Vectors) -> Floats:
+def _bounding(vectors: Floats) -> Floats:
     """(n, DIRECTIONS + 1) rows whose products are never below those of the vectors.
 
     Each is its vector along a few directions of length 1, and the length of the rest of it
@@ -155,7 +156,7 @@ def _orthonormal(columns: Floats) -> Floats:
     return np.asarray(wide @ (turn[:, there] / np.sqrt(sizes[there])), np.float32)
 
 
-def _above(vectors: Vectors, bounding: Vectors, start: int, bound: float) -> tuple[Rows, Floats]:
+def _above(vectors: Floats, bounding: Floats, start: int, bound: float) -> tuple[Rows, Floats]:
     block = bounding[start : start + BLOCK] @ bounding[start:].T
     places = _places(block >= np.float32(bound - ROUGH), block.shape[1])
     if bounding is vectors:
@@ -165,7 +166,7 @@ def _above(vectors: Vectors, bounding: Vectors, start: int, bound: float) -> tup
     return _enough(places, values, bound)
 
 
-def _cosines(vectors: Vectors, pairs: Rows) -> Floats:
+def _cosines(vectors: Floats, pairs: Rows) -> Floats:
     """Of each pair, (m,); a few at a time, which stay in the processor's cache."""
     parts = [
         np.vecdot(vectors[some[:, 0]], vectors[some[:, 1]])

@@ -264,7 +264,7 @@ class Running:
         if self._drawer is None:
             self._drawer = self._calibrated(np.asarray(real, np.float32))
         start = time.monotonic()
-        stored = stack(real, self._drawer, count)
+        stored = stack(np.asarray(real, np.float32), self._drawer, count)
         self._pace = (time.monotonic() - start) / count
         queries = self._drawer.draw(COUNT, seed=3)
         exact = INDEXES.spec("exact")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import median
-from typing import Any
+from typing import Any, TypeGuard
 
 from retrieval import manifest
 from retrieval.errors import BadQuery
@@ -216,7 +216,7 @@ def circumstances(
 
 def _times(old: Sequence[Row], new: Mapping[Named, Row], names: Sequence[str]) -> Iterator[str]:
     for column in TIMED:
-        pairs = [(was.get(column), new.get(_name(was, names), {}).get(column)) for was in old]
+        pairs = [(row.get(column), new.get(_name(row, names), {}).get(column)) for row in old]
         ratios = [now / was for was, now in pairs if _number(was) and _number(now) and was > 0]
         if ratios:
             yield f"{column}: {median(ratios):.2g} times that of then (median of {len(ratios):,})"
@@ -226,13 +226,13 @@ def _name(row: Row, names: Sequence[str]) -> Named:
     return tuple(str(row.get(name, "")) for name in names)
 
 
-def _number(value: object) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _same(was: Any, now: Any, slack: float) -> bool:
     if _number(was) and _number(now):
-        return abs(was - now) <= slack * max(1.0, abs(was))
+        return bool(abs(was - now) <= slack * max(1.0, abs(was)))
     return bool(was == now) or (was is None and isinstance(now, float) and math.isnan(now))
 
 

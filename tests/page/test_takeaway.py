@@ -70,7 +70,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         gallery, spec = lab.gallery("stamps"), lab.spec("conse-lite2")
         fitting = few(lab).menu.fitting(spec)
         for kind in ("picture", "text"):
-            list(rounds(lab, Job(gallery, spec, fitting, kind), 10))  # type: ignore[arg-type]
+            list(rounds(lab, Job(gallery, spec, fitting, kind), 10))
         list(scale.measure(lab, scale.Job(gallery, spec, fitting), 60))
         page = launch.start(few(lab), "127.0.0.1", quiet=True)
         yield Place(lab, str(page.local_url))
@@ -164,7 +164,7 @@ def test_everything_that_is_seen_can_be_taken_away(
 
 
 def test_figures_carry_licences_and_no_nan() -> None:
-    rows = [{"a": float("nan"), "b": "x"}, {"b": 0.1 + 0.2, "c": None}]
+    rows: list[dict[str, Any]] = [{"a": float("nan"), "b": "x"}, {"b": 0.1 + 0.2, "c": None}]
     spec = Lab().spec("conse-lite2")
     found = told("A title", rows, FakeGallery(), spec)
     assert found["columns"] == ["a", "b", "c"]
