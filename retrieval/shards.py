@@ -35,5 +35,5 @@ def write(folder: Path, chunks: Sequence[Vectors], key: Mapping[str, Any]) -> No
 def read(folder: Path, metric: Metric) -> Vectors:
     """The vectors of a checked folder: float32 rows of length 1, or packed bits."""
     shards = [np.load(path, allow_pickle=False) for path in sorted(folder.glob("vectors-*.npy"))]
-    whole = np.concatenate(shards)
+    whole = shards[0] if len(shards) == 1 else np.concatenate(shards)
     return whole if metric is Metric.HAMMING else unit(whole)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from retrieval import hub
+from retrieval import probe
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
@@ -136,7 +136,7 @@ def advise(lab: Lab, gallery: Gallery, old: Table) -> Rows:
     from retrieval.advisor.advice import choose
     from retrieval.advisor.need import Need
 
-    hub.settled()
+    probe.settled()
     given = old.options.get("need")
     if not isinstance(given, dict):
         raise BadQuery("the receipt does not say what was asked for; choose again")
