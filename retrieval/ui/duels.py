@@ -56,7 +56,8 @@ def duels(gallery: Gallery, by_task: Panels, menu: Menu, letters: Mapping[str, s
     )
     count = len(found) // len(SHOWN)
     rows = [*flat({**_about(gallery), "pairs": [asdict(each) for each in found]})]
-    again = once_more(gallery, menu, ready, names, pair=[*letters])
+    panels = dict.fromkeys(str(each.panel) for some in ready.values() for each in some)
+    again = once_more(gallery, menu, ready, names, pair=[*panels])
     files = takeaway(f"Is the difference real: {gallery.title}", rows, gallery, *specs, again=again)
     return (
         '<section class="task"><h2>Is the difference real?</h2>'
