@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,24 @@ def test_what_is_no_receipt_is_refused(data: bytes) -> None:
 def test_a_receipt_that_was_changed_is_refused(lab: Lab, harm: dict[str, object]) -> None:
     with pytest.raises(BadQuery):
         receipts.replay(lab, {**written(lab, Query(row=3)), **harm})
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"k": float("inf")},
+        {"panels": [{"rows": [float("inf")]}]},
+        {"panels": [{"rows": [1, 2, 3]}]},
+        {"panels": [{"scores": []}]},
+        {"panels": [{"scores": [float("nan")] * 5}]},
+    ],
+)
+def test_numbers_that_are_none_are_refused(lab: Lab, harm: dict[str, Any]) -> None:
+    old: dict[str, Any] = written(lab, Query(row=3))
+    for panel, other in zip(old["panels"], harm.pop("panels", ()), strict=False):
+        panel.update(other)
+    with pytest.raises(BadQuery, match="this is no receipt of format 1"):
+        receipts.read(json.dumps({**old, **harm}).encode())
 
 
 def test_a_gallery_that_is_not_here(lab: Lab) -> None:

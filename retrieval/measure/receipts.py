@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -129,11 +130,29 @@ def read(data: bytes) -> Receipt:
         return _formed(given)
 
 
+HARM = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading a receipt raises that is none."""
+
+
 @contextmanager
 def _refusing() -> Iterator[None]:
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise BadQuery(
             f"this is no receipt of format {FORMAT} ({error}); give one that Parallax has written"
         ) from error
@@ -147,16 +166,21 @@ def _formed(given: Mapping[str, Any]) -> Receipt:
         "gallery": {name: str(given["gallery"][name]) for name in ("name", "revision")},
         "query": dict(given["query"]),
         "k": int(given["k"]),
-        "panels": [
-            {
-                "panel": str(Panel.parse(str(each["panel"]))),
-                "key": dict(each["key"]),
-                "rows": [int(row) for row in each["rows"]],
-                "scores": [float(score) for score in each["scores"]],
-                "problem": str(each["problem"]),
-            }
-            for each in given["panels"]
-        ],
+        "panels": [_read(each) for each in given["panels"]],
+    }
+
+
+def _read(given: Mapping[str, Any]) -> dict[str, Any]:
+    rows = [int(row) for row in given["rows"]]
+    scores = [float(score) for score in given["scores"]]
+    if len(rows) != len(scores) or not all(map(math.isfinite, scores)):
+        raise ValueError(f"{len(rows)} rows have {len(scores)} scores, or one is no number")
+    return {
+        "panel": str(Panel.parse(str(given["panel"]))),
+        "key": dict(given["key"]),
+        "rows": rows,
+        "scores": scores,
+        "problem": str(given["problem"]),
     }
 
 

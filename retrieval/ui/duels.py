@@ -68,11 +68,12 @@ def duels(gallery: Gallery, by_task: Panels, menu: Menu, letters: Mapping[str, s
     )
 
 
-def lettered(panels: Sequence[Panel]) -> dict[str, str]:
-    """The letter of each panel of the search; of equal ones the first's."""
+def lettered(panels: Sequence[Panel | None]) -> dict[str, str]:
+    """The letter of each panel of the search; of equal ones the first's, of a gap none."""
     found: dict[str, str] = {}
     for letter, panel in zip(LETTERS, panels, strict=False):
-        found.setdefault(str(panel), letter)
+        if panel is not None:
+            found.setdefault(str(panel), letter)
     return found
 
 

@@ -74,8 +74,8 @@ class QualityTab:
                 "choose another gallery"
             )
         texts = fields.texts(sent, "panels", PANELS)
-        shown = [self.menu.fit(Panel.parse(each))[0] for each in texts]
-        panels = tuple(dict.fromkeys(shown))
+        shown = [self.menu.fit(Panel.parse(each))[0] if each else None for each in texts]
+        panels = tuple(dict.fromkeys(filter(None, shown)))
         names = [
             spec.name for spec in self.menu.embedders if self.menu.state(spec.name).kind == "ready"
         ]

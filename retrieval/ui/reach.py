@@ -20,7 +20,7 @@ from retrieval.ui.takeaway import takeaway
 
 NARROW, WIDE, HEIGHT = 300, 1100, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 12, 44
-WORDS = {3: "1 k", 4: "10 k", 5: "100 k", 6: "1 M", 7: "10 M", 8: "100 M", 9: "1 G"}
+WORDS = {3: "1 k", 4: "10 k", 5: "100 k", 6: "1 M", 7: "10 M", 8: "100 M", 9: "1 B"}
 
 
 @dataclass(frozen=True)

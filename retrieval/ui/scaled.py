@@ -112,7 +112,8 @@ class ScaleTab:
         most = SLICE if self.lab.public else SECONDS
         seconds = budget(self.lab, fields.number(asked, "seconds", 1, LONGEST, most))
         usual = memory() / 4 / GB
-        room = GB * min(fields.number(asked, "memory", 0.001, 1e5, usual), memory() / GB)
+        whole = usual if self.lab.public else memory() / GB
+        room = GB * min(fields.number(asked, "memory", 0.001, 1e5, usual), whole)
         count, problems = 0, dict[str, str]()
         with closing(batches(self._steps(choice, seconds, room), LOOK)) as arrived:
             for batch in arrived:

@@ -43,7 +43,7 @@ function request(tab) {
   const shared = { gallery: gallery.value };
   if (tab === "choose") return { ...shared, ...answered(), width: innerWidth };
   if (tab === "duplicates") return { ...shared, ...twinsRequest() };
-  if (tab === "quality") return { ...shared, panels: readable().slice(0, 4), language: views.language };
+  if (tab === "quality") return { ...shared, panels: state.panels.map((panel) => (mended(panel) === panel ? panel : "")), language: views.language };
   const embedder = views.embedder || decodeURIComponent(readable()[0]?.split("@")[0] ?? "");
   const width = Math.round(find(`#${tab}`, element).clientWidth);
   if (tab === "scale") return { ...shared, embedder, width, ...given(tab, "ms") };

@@ -207,6 +207,8 @@ def test_letters_are_those_of_the_search() -> None:
     names = ["efficientnet-lite2@exact", "conse-lite2@exact", "conse-lite2@exact", "captions@exact"]
     letters = lettered([Panel.parse(each) for each in names])
     assert list(letters.values()) == ["A", "B", "D"]
+    gap = [None if each == names[1] else Panel.parse(each) for each in names]
+    assert list(lettered(gap).values()) == ["A", "D"]
     draws = np.random.default_rng(0)  # A reads no captions, so that it is in another task alone
     some = [rated("t", each, draws.uniform(0, 1, 40).tolist()) for each in (names[1], names[3])]
     html = duels(FakeGallery(), {"t": some}, menu(FakeLab()), letters)

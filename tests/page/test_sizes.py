@@ -147,6 +147,21 @@ def test_no_memory_measures_nothing(tmp_path: Path) -> None:
     assert last["say"] == "Not even 1 k vectors fit in this memory; give it more."
 
 
+@pytest.mark.parametrize(("public", "share"), [(True, 0.25), (False, 1.0)])
+def test_a_stranger_gets_a_quarter_of_the_memory(
+    public: bool, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = ScaleTab(few(unmeasured(tmp_path)))
+    monkeypatch.setattr(tab.lab, "public", public)
+    monkeypatch.setattr("retrieval.ui.scaled.memory", lambda: 16e9)
+    rooms: list[float] = []
+    monkeypatch.setattr(
+        tab, "_steps", lambda _choice, _seconds, room: iter(rooms.append(room) or ())
+    )
+    list(tab.measure({**ASKED, "seconds": 5, "memory": 1e5}))
+    assert rooms == [pytest.approx(16e9 * share)]
+
+
 def test_nothing_measured_is_an_empty_file(tmp_path: Path) -> None:
     tab = ScaleTab(few(unmeasured(tmp_path)))
     assert tab.figures(ASKED, "csv")[0].startswith("gallery,embedder,")
