@@ -128,6 +128,10 @@ class Lab:
 
         return self._embedders.get(name, make)
 
+    def loaded(self, name: str) -> bool:
+        """Whether an embedder is in memory."""
+        return name in self._embedders
+
     def texts(self, name: str, texts: Sequence[str]) -> Vectors:
         """Many texts by an embedder, such as all captions of a gallery.
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retrieval import about
 from retrieval.embedders import EMBEDDERS
-from retrieval.encoding import Encoded, encode, readable
+from retrieval.encoding import Encoded, Encoding, encode, readable
 from retrieval.errors import BadQuery, LabError, Unsupported
 from retrieval.galleries.base import Gallery
 from retrieval.indexes.base import MOST, Index
@@ -66,7 +67,10 @@ def _answers(
     lab: Lab, gallery: Gallery, panels: Sequence[Panel], query: Query, k: int
 ) -> Iterator[Result]:
     names = dict.fromkeys(panel.embedder for panel in panels)
-    encodings = {name: _POOL.submit(encode, lab, gallery, name, query, k) for name in names}
+    encodings = {name: Encoding(partial(encode, lab, gallery, name, query, k)) for name in names}
+    for name in names:
+        if not lab.loaded(name):  # its network and the panel's index are loaded side by side
+            _POOL.submit(encodings[name].result)
     seen: set[str] = set()
     futures = []
     for position, panel in enumerate(panels):
@@ -80,15 +84,13 @@ def _answers(
     finally:  # nobody listens any more to what has not begun
         for answer in futures:
             answer.cancel()
-        for encoding in encodings.values():
-            encoding.cancel()
 
 
 def _answer(
     lab: Lab,
     gallery: Gallery,
     panel: Panel,
-    encoding: Future[Encoded],
+    encoding: Encoding,
     query: Query,
     k: int,
     blank: Result,

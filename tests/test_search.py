@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval import images, lane
+from retrieval import images, lane, search
 from retrieval.embedders import EMBEDDERS
+from retrieval.encoding import Encoded, Encoding
 from retrieval.errors import BadQuery
 from retrieval.lab import Lab
 from retrieval.panel import Panel
@@ -74,6 +76,56 @@ def test_panels_of_one_embedder_share_one_embedding(lab: Lab) -> None:
     assert Colour.calls == before + 1
     assert (first.shared, second.shared) == (False, True)
     assert first.timings.embed == second.timings.embed
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whoever_needs_an_embedding_first_makes_it_for_all(fails: bool) -> None:
+    made: list[int] = []
+
+    def make() -> Encoded:
+        time.sleep(0.05)
+        made.append(threading.get_ident())
+        if fails:
+            raise BadQuery("no")
+        return cast(Encoded, object())
+
+    encoding, results = Encoding(make), list[object]()
+
+    def ask() -> None:
+        try:
+            results.append(encoding.result())
+        except BadQuery as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(made) == 1 and made[0] in {each.ident for each in threads}
+    assert len(results) == 8 and len(set(map(id, results))) == 1
+    assert isinstance(results[0], BadQuery) == fails
+
+
+def test_a_loaded_embedder_answers_in_the_panels_own_thread(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(lab.compare("colours", [Panel("colour", "exact")], Query(text="red"), 5))
+    seen: list[str] = []
+    whole = search.encode
+
+    def encode(*given: Any) -> Encoded:
+        seen.append(threading.current_thread().name)
+        return whole(*given)
+
+    submitted: list[object] = []
+    submit = search._POOL.submit
+    monkeypatch.setattr(search, "encode", encode)
+    monkeypatch.setattr(
+        search._POOL, "submit", lambda *given: submitted.append(given) or submit(*given)
+    )
+    list(lab.compare("colours", [Panel("colour", "exact")], Query(text="red"), 5))
+    assert len(seen) == len(submitted) == 1
 
 
 def test_the_first_call_is_cold_and_the_second_is_not(lab: Lab) -> None:
