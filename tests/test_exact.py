@@ -52,6 +52,43 @@ def test_a_batch_larger_than_the_buffer_is_cut(monkeypatch: pytest.MonkeyPatch) 
         assert np.array_equal(cut[0], whole[0]) and np.array_equal(cut[1], whole[1])
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of few rows, the last one of fewer than are asked for."""
+    monkeypatch.setattr(products, "LEAST", 512)
+    monkeypatch.setattr(products, "BLOCKED", 4096)
+    monkeypatch.setattr(products, "TOGETHER", 40)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("count", "dim", "k"), [*SIZES[2:], (513, 8, 10), (1025, 8, 512)])
+@pytest.mark.parametrize("queries", [products.FEW + 1, 40, 45, 100])
+def test_blocks_of_rows_agree_with_sorting_everything(
+    count: int, dim: int, k: int, queries: int
+) -> None:
+    test_agrees_with_sorting_everything(count, dim, min(k, 512), queries)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("held", [products.BUFFER, 1000])
+def test_blocks_of_equal_rows_are_ordered_by_row(
+    held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "BUFFER", held)  # beyond it the queries go one by one
+    test_equal_vectors_are_ordered_by_row(1000, 40)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("best", [0, 2600, 4999])
+def test_the_best_rows_may_stand_in_any_block(best: int) -> None:
+    vectors = drawn(Metric.COSINE, 5000, width=16)
+    falling = vectors[np.argsort(-(vectors @ vectors[0]))]
+    vectors, asked = np.roll(falling, best, axis=0), np.repeat(falling[:1], 30, axis=0)
+    rows, scores = built("exact", Metric.COSINE, vectors).search(asked, 20)
+    want_rows, want_scores = sorted_all(vectors, asked, 20)
+    assert np.array_equal(rows, want_rows) and np.array_equal(scores, want_scores)
+
+
 ALONE = """
 import time, numpy as np
 from retrieval.types import Metric

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.indexes.topk import SLACK, Found, among, best, bound, bounds, similarity
+from retrieval.indexes.topk import SLACK, Found, among, best, bound, bounds, raised, similarity
 from retrieval.types import Metric, Rows, Scores, Vectors
 
 BUFFER = 1 << 24
-"""Scores held at once by a batch: 64 MB of float32."""
+"""Scores, or candidates, that are held at once: 64 MB of float32."""
 BLOCK = 1 << 17
 """Floats of the vectors that stay in a core's cache while few queries pass over them."""
 MANY, SHORT = 2048, 768
@@ -24,6 +24,12 @@ FEW = 8
 """Up to this many queries are multiplied in blocks too small for BLAS to pack or to share out."""
 SMALL = 1 << 18
 """Multiplications of such a block; OpenBLAS takes a second thread beyond."""
+TOGETHER = 512
+"""Queries that are multiplied together."""
+BLOCKED = 1 << 21
+"""Scores of a block of rows with many queries: 8 MB of float32."""
+LEAST = 1 << 13
+"""Rows of such a block, at least: eight times as many as can be asked for."""
 GATHERED = 1 << 20
 """Floats of candidates that are compared at once, all queries together."""
 
@@ -44,13 +50,9 @@ def answers(
         for query in words(queries):
             yield best(equal_bits(held, query, bits), k)
         return
-    step = max(1, BUFFER // len(held))
-    for start in range(0, len(queries), step):
-        group = queries[start : start + step]
-        if len(group) == 1:
-            yield one(held, group[0], k)
-        else:
-            yield from by_blocks(held, group, k) if len(group) <= FEW else by_blas(held, group, k)
+    for start in range(0, len(queries), TOGETHER):
+        group = queries[start : start + TOGETHER]
+        yield from by_blas(held, group, k) if len(group) > FEW else of_few(held, group, k)
 
 
 def nearest(
@@ -112,9 +114,41 @@ def by_blocks(
     yield from chosen(vectors, queries, scores, k)
 
 
+def of_few(vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> Iterator[Found]:
+    """The k best for up to ``FEW`` queries."""
+    step = max(1, BUFFER // len(vectors))
+    for start in range(0, len(queries), step):
+        group = queries[start : start + step]
+        yield from by_blocks(vectors, group, k) if len(group) > 1 else [one(vectors, group[0], k)]
+
+
 def by_blas(vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> Iterator[Found]:
-    """The k best for many queries, on all cores."""
-    yield from chosen(vectors, queries, queries @ vectors.T, k)
+    """The k best for many queries, on all cores, each vector read once from memory.
+
+    The scores of a block of rows stay in the caches. The peaks of all blocks so far raise the
+    bound that a row has to reach, so that later blocks let few pass; where ties let too many
+    pass to be held, the queries are answered one by one.
+    """
+    step = max(LEAST, BLOCKED // len(queries))
+    if step >= len(vectors):
+        yield from chosen(vectors, queries, queries @ vectors.T, k)
+        return
+    highest = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    found, held = [], 0
+    for start in range(0, len(vectors), step):
+        scores = queries @ vectors[start : start + step].T
+        highest = raised(highest, scores)
+        passed = np.flatnonzero(scores >= highest.min(axis=1)[:, None] - SLACK)
+        at, rows = np.divmod(passed, scores.shape[1])
+        found.append((at, rows + start, scores.take(passed)))
+        held += len(passed)
+        if held > BUFFER:
+            yield from (one(vectors, query, k) for query in queries)
+            return
+    at, rows, values = (np.concatenate(each) for each in zip(*found, strict=True))
+    still = values >= highest.min(axis=1)[at] - SLACK
+    order = np.lexsort((rows[still], at[still]))
+    yield from compared(vectors, queries, at[still][order], rows[still][order], k)
 
 
 def chosen(
@@ -127,6 +161,25 @@ def chosen(
     """
     passed = np.flatnonzero(scores >= bounds(scores, k)[:, None])
     at, rows = np.divmod(passed, len(vectors))
+    yield from compared(vectors, queries, at, rows, k)
+
+
+def compared(
+    vectors: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    at: NDArray[np.intp],
+    rows: NDArray[np.intp],
+    k: int,
+) -> Iterator[Found]:
+    """The k best of each query's candidates, row by row.
+
+    Args:
+        vectors: (n, width).
+        queries: (q, width).
+        at: the query of each candidate, ascending.
+        rows: the candidates, ascending for each query, k or more of each.
+        k: how many.
+    """
     starts = np.searchsorted(at, np.arange(len(queries) + 1))
     if rows.size * vectors.shape[1] > GATHERED:
         for place, query in enumerate(queries):

@@ -55,11 +55,23 @@ def bounds(scores: Scores, k: int) -> Scores:
     if scores.size <= SELECTED:
         kth: Scores = np.partition(scores, count - k, axis=1)[:, count - k] - SLACK
         return kth
-    width = max(1, min(WIDEST, count // (8 * k)))
-    groups = count // width
-    peaks = scores[:, : groups * width].reshape(len(scores), width, groups).max(axis=1)
-    bound: Scores = np.partition(peaks, groups - k, axis=1)[:, groups - k] - SLACK
+    found = peaks(scores, k)
+    bound: Scores = np.partition(found, found.shape[1] - k, axis=1)[:, -k] - SLACK
     return bound
+
+
+def raised(highest: Scores, scores: Scores) -> Scores:
+    """The k highest of some scores, (q, k), and of the peaks of others, (q, n), in no order."""
+    k = highest.shape[1]
+    both = np.concatenate((highest, peaks(scores, k)), axis=1)
+    return np.partition(both, both.shape[1] - k, axis=1)[:, -k:]
+
+
+def peaks(scores: Scores, k: int) -> Scores:
+    """The highest score of each of some groups of columns, each of another row."""
+    width = max(1, min(WIDEST, scores.shape[1] // (8 * k)))
+    groups = scores.shape[1] // width
+    return scores[:, : groups * width].reshape(len(scores), width, groups).max(axis=1)
 
 
 def among(vectors: Vectors, query: NDArray[Any], rows: NDArray[np.int64], k: int) -> Found:
