@@ -13,7 +13,7 @@ from PIL import Image
 
 from retrieval import images, lane, search
 from retrieval.embedders import EMBEDDERS
-from retrieval.encoding import Encoded, Encoding
+from retrieval.encoding import Encoded, Encoding, encode
 from retrieval.errors import BadQuery
 from retrieval.lab import Lab
 from retrieval.panel import Panel
@@ -112,18 +112,19 @@ def test_a_loaded_embedder_answers_in_the_panels_own_thread(
 ) -> None:
     list(lab.compare("colours", [Panel("colour", "exact")], Query(text="red"), 5))
     seen: list[str] = []
-    whole = search.encode
-
-    def encode(*given: Any) -> Encoded:
-        seen.append(threading.current_thread().name)
-        return whole(*given)
-
     submitted: list[object] = []
     submit = search._POOL.submit
-    monkeypatch.setattr(search, "encode", encode)
-    monkeypatch.setattr(
-        search._POOL, "submit", lambda *given: submitted.append(given) or submit(*given)
-    )
+
+    def noted(*given: Any) -> Encoded:
+        seen.append(threading.current_thread().name)
+        return encode(*given)
+
+    def counted(*given: Any) -> Any:
+        submitted.append(given)
+        return submit(*given)
+
+    monkeypatch.setattr(search, "encode", noted)
+    monkeypatch.setattr(search._POOL, "submit", counted)
     list(lab.compare("colours", [Panel("colour", "exact")], Query(text="red"), 5))
     assert len(seen) == len(submitted) == 1
 

@@ -71,7 +71,8 @@ def peaks(scores: Scores, k: int) -> Scores:
     """The highest score of each of some groups of columns, each of another row."""
     width = max(1, min(WIDEST, scores.shape[1] // (8 * k)))
     groups = scores.shape[1] // width
-    return scores[:, : groups * width].reshape(len(scores), width, groups).max(axis=1)
+    highest: Scores = scores[:, : groups * width].reshape(len(scores), width, groups).max(axis=1)
+    return highest
 
 
 def among(vectors: Vectors, query: NDArray[Any], rows: NDArray[np.int64], k: int) -> Found:
