@@ -156,9 +156,12 @@ def test_a_stranger_gets_a_quarter_of_the_memory(
     monkeypatch.setattr(tab.lab, "public", public)
     monkeypatch.setattr("retrieval.ui.scaled.memory", lambda: 16e9)
     rooms: list[float] = []
-    monkeypatch.setattr(
-        tab, "_steps", lambda _choice, _seconds, room: iter(rooms.append(room) or ())
-    )
+
+    def steps(_: object, __: float, room: float) -> Iterator[Mark]:
+        rooms.append(room)
+        return iter(())
+
+    monkeypatch.setattr(tab, "_steps", steps)
     list(tab.measure({**ASKED, "seconds": 5, "memory": 1e5}))
     assert rooms == [pytest.approx(16e9 * share)]
 
