@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.indexes.base import Index
-from retrieval.measure.recall import recall, scores
+from retrieval.measure.recall import recalls
 from retrieval.types import Knob, Rows, Scores, Vectors
 
 K = 10
@@ -123,8 +123,4 @@ def _set(index: Index, knob: Knob | None, value: int | None) -> None:
 def _recall(
     index: Index, vectors: Vectors, queries: Vectors, truth: Scores, found: list[Rows]
 ) -> float:
-    shares = [
-        recall(scores(query, vectors, rows[rows >= 0], index.metric), true)
-        for query, rows, true in zip(queries, found, truth, strict=True)
-    ]
-    return float(np.mean(shares))
+    return float(recalls(queries, vectors, np.stack(found), truth, index.metric).mean())

@@ -9,16 +9,24 @@ from retrieval.types import Metric, Rows, Scores, Vectors
 
 SLACK = 1e-6
 """Two float32 sums of the same products in another order differ by less."""
+GATHERED = 1 << 22
+"""Numbers of found vectors that are compared at once: 16 MB of float32."""
 
 
 def scores(query: Vectors, vectors: Vectors, rows: Rows, metric: Metric) -> Scores:
     """Similarities of one query, (width,), to the given (k,) rows, from the vectors themselves."""
+    found: Scores = _scores(query[None], vectors, rows[None], metric)[0]
+    return found
+
+
+def _scores(queries: Vectors, vectors: Vectors, rows: Rows, metric: Metric) -> Scores:
+    """Similarities of (q, width) queries to (q, k) rows."""
     if metric is Metric.COSINE:
         found = np.asarray(vectors[rows], np.float32)
         # A product of matrices would give equal rows different last digits.
-        return np.asarray(np.vecdot(found, np.asarray(query, np.float32)), np.float32)
-    unequal = np.asarray(vectors[rows], np.uint8) ^ np.asarray(query, np.uint8)
-    share = np.bitwise_count(unequal).sum(axis=1) / (8 * vectors.shape[1])
+        return np.asarray(np.vecdot(found, np.asarray(queries, np.float32)[:, None]), np.float32)
+    unequal = np.asarray(vectors[rows], np.uint8) ^ np.asarray(queries, np.uint8)[:, None]
+    share = np.bitwise_count(unequal).sum(axis=2) / (8 * vectors.shape[1])
     return np.asarray(1 - share, np.float32)
 
 
@@ -33,14 +41,19 @@ def recall(found: Scores, true: Scores) -> float:
         found: (k,) recomputed scores of an answer; -inf where nothing was found.
         true: (k,) scores of exact search, best first; -inf where there are fewer rows.
     """
-    wanted = int(np.isfinite(true).sum())
-    if wanted == 0:
-        return 1.0
-    last = true[wanted - 1]
-    nearer = int((true[:wanted] > last + SLACK).sum())
-    found_nearer = min(nearer, int((found > last + SLACK).sum()))
-    tied = int((np.abs(found - last) <= SLACK).sum())
-    return (found_nearer + min(tied, wanted - nearer)) / wanted
+    return float(_shares(found[None], true[None])[0])
+
+
+def _shares(found: Scores, true: Scores) -> NDArray[np.float64]:
+    """``recall`` of each row of (q, k) scores."""
+    wanted = np.isfinite(true).sum(axis=1)
+    last = np.take_along_axis(true, np.maximum(wanted - 1, 0)[:, None], axis=1)
+    last[wanted == 0] = np.inf
+    nearer = (true > last + SLACK).sum(axis=1)
+    found_nearer = np.minimum(nearer, (found > last + SLACK).sum(axis=1))
+    tied = (np.abs(found - last) <= SLACK).sum(axis=1)
+    shares = (found_nearer + np.minimum(tied, wanted - nearer)) / np.maximum(wanted, 1)
+    return np.asarray(np.where(wanted, shares, 1.0), np.float64)
 
 
 def recalls(
@@ -55,9 +68,11 @@ def recalls(
         true: (q, k) scores of exact search, best first.
         metric: how they compare.
     """
-    return np.array(
-        [
-            recall(scores(query, vectors, found[found >= 0], metric), best)
-            for query, found, best in zip(queries, rows, true, strict=True)
-        ]
-    )
+    shares = np.empty(len(queries))
+    step = max(1, GATHERED // max(1, rows.shape[1] * vectors.shape[1]))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        found = _scores(queries[part], vectors, np.maximum(rows[part], 0), metric)
+        found[rows[part] < 0] = -np.inf
+        shares[part] = _shares(found, true[part])
+    return shares
