@@ -83,7 +83,9 @@ class Nsg(FaissIndex):
 
         More than the rows there are would make it draw new ones for ever.
         """
-        self._engine.nsg.search_L = min(self.knobs["search_L"], held)
+        engine = self._engine
+        if engine is not None:  # closed by another thread a moment ago
+            engine.nsg.search_L = min(self.knobs["search_L"], held)
 
     def _made(self, vectors: Vectors) -> Any:
         if self.count < FEWEST:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
-from retrieval.indexes.base import Index
+from retrieval.indexes.base import MOST, Index
 from retrieval.lab import Lab
 from retrieval.lane import LANE
 from retrieval.measure import bootstrap
@@ -98,6 +99,8 @@ def parts(
     Raises:
         LabError: the embedder cannot read the queries, or the index cannot be built.
     """
+    if task.texts is None and k == MOST:
+        raise BadQuery(f"k is {k:,}; a picture is no answer to itself, so it is {MOST - 1} at most")
     exact = lab.index(gallery, Panel(panel.embedder, "exact")).index
     built = lab.index(gallery, panel).index
     tuned = query_knobs(built, panel)
