@@ -88,8 +88,8 @@ class Ballots:
         seed = secrets.randbits(32)
         draws = random.Random(seed)
         left, right = draws.sample(different, 2)
-        query = drawn(draws, self.lab, gallery, (left, right))
-        rows = self._answers(gallery, (left, right), query)
+        query, own = drawn(draws, self.lab, gallery, (left, right))
+        rows = self._answers(gallery, (left, right), query, own)
         ballot = Ballot(secrets.token_urlsafe(12), gallery, query, seed, (left, right), rows)
         with self._lock:
             self._open[ballot.id] = ballot
@@ -126,23 +126,31 @@ class Ballots:
         return vote
 
     def _answers(
-        self, gallery: Gallery, sides: tuple[Panel, Panel], query: Query
+        self, gallery: Gallery, sides: tuple[Panel, Panel], query: Query, own: int | None
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         found: dict[int, tuple[int, ...]] = {}
         for result in self.lab.compare(gallery.name, sides, query, SHOWN + 1):
             if result.problem:  # without the panel's name, which nobody is to know
                 raise BadQuery(f"one of the panels cannot answer: {result.problem}")
-            rows = [hit.row for hit in result.hits if hit.row != query.row]
+            rows = [hit.row for hit in result.hits if hit.row != own]
             found[result.position] = tuple(rows[:SHOWN])
         return found[0], found[1]
 
 
-def drawn(draws: random.Random, lab: Lab, gallery: Gallery, sides: tuple[Panel, Panel]) -> Query:
-    """A caption of the gallery where both panels read text, else the picture of a row."""
-    reads = all(lab.spec(each.embedder).reads_text for each in sides)
-    rows = range(len(gallery))
-    if reads and gallery.captioned:
-        captions = gallery.captions(rows)
-        written = [row for row in rows if captions[row].strip()]
-        return Query(text=captions[draws.choice(written)][:500])
-    return Query(row=draws.choice(rows))
+def drawn(
+    draws: random.Random, lab: Lab, gallery: Gallery, sides: tuple[Panel, Panel]
+) -> tuple[Query, int | None]:
+    """A caption of the gallery where both panels read text, else the picture of a row.
+
+    Returns:
+        The query, and the row that neither shows: the picture that is asked with, or whose
+        caption is asked of a panel that reads captions.
+    """
+    specs = [lab.spec(each.embedder) for each in sides]
+    if gallery.captioned and all(each.reads_text for each in specs):
+        captions = gallery.captions(range(len(gallery)))
+        row = draws.choice([at for at, words in enumerate(captions) if words.strip()])
+        told = not all(each.reads_images for each in specs)
+        return Query(text=captions[row][:500]), row if told else None
+    row = draws.choice(range(len(gallery)))
+    return Query(row=row), row

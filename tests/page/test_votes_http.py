@@ -14,7 +14,7 @@ import pytest
 from retrieval.lab import Lab
 from retrieval.measure.votes import votes
 from retrieval.ui import launch
-from retrieval.ui.ballots import drawn
+from retrieval.ui.ballots import Ballots, drawn
 from tests.page.test_tabs_http import JSON, few
 from tests.served import QUIET, Served, sentence
 
@@ -91,7 +91,8 @@ def test_the_seed_tells_the_query_and_the_order(own: Served) -> None:
     draws = random.Random(kept.seed)
     left, right = draws.sample([Panel.parse(ONE), Panel.parse(OTHER)], 2)
     assert (str(left), str(right)) == (kept.left, kept.right)
-    assert drawn(draws, own.lab, own.lab.gallery("stamps"), (left, right)).row == kept.row
+    query, mine = drawn(draws, own.lab, own.lab.gallery("stamps"), (left, right))
+    assert query.row == mine == kept.row
 
 
 def test_a_vote_that_does_not_fit_leaves_its_pair_open(own: Served) -> None:
@@ -163,3 +164,18 @@ def test_a_picture_that_is_asked_is_no_answer(own: Served) -> None:
         act(own, "cast", {**ASKED, "ballot": name, "choice": "tie"})
         kept = votes(own.lab).read("stamps")[0][-1]
         assert kept.row is not None and kept.row not in rows
+
+
+def test_a_panel_that_reads_captions_does_not_find_the_one_that_is_asked(own: Served) -> None:
+    from retrieval.panel import Panel
+
+    stamps, seeing = own.lab.gallery("stamps"), Panel.parse("conse-lite2@exact")
+    captions = stamps.captions(range(len(stamps)))
+    sides = (seeing, Panel.parse("captions@exact"))
+    query, mine = drawn(random.Random(7), own.lab, stamps, sides)
+    assert mine is not None and captions[mine] == query.text
+    ballots = Ballots(own.lab)
+    assert mine in ballots._answers(stamps, sides, query, None)[1]
+    assert all(mine not in rows for rows in ballots._answers(stamps, sides, query, mine))
+    both = (seeing, Panel.parse("conse-lite2@faiss-flat"))
+    assert drawn(random.Random(7), own.lab, stamps, both) == (query, None)
