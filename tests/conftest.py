@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from retrieval.embedders import EMBEDDERS
 from retrieval.lab import Lab
 from retrieval.runtime import paths
+from tests.bare import unmeasured
 from tests.fakes import BLIND, COLOUR, Colours
 from tests.hubclient import HubClient
 from tests.hubserver import HubServer, Trouble
@@ -48,3 +50,10 @@ def client(server: HubServer, tmp_path: Path, cache: Path) -> Iterator[HubClient
     server.log.clear()
     with HubClient(tmp_path, server.url, cache) as made:
         yield made
+
+
+@pytest.fixture
+def unshipped(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands have what ships but the sweeps and scales that were measured of it."""
+    bare = unmeasured(tmp_path_factory.mktemp("bare"))
+    monkeypatch.setattr("retrieval.cli.Lab", partial(Lab, data=bare.data))

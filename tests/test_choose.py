@@ -25,6 +25,7 @@ def told(capsys: pytest.CaptureFixture[str], *more: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unshipped")
 def test_it_answers_in_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = told(capsys, "--cache", str(tmp_path), "--reads", "image")
     assert out.startswith("Recommended: DINO")

@@ -208,6 +208,7 @@ def command(cache: Path, *more: str) -> list[str]:
     return ["sweep", "--scale", "--gallery", "stamps", *few, *more, "--cache", str(cache)]
 
 
+@pytest.mark.usefixtures("unshipped")
 def test_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +233,7 @@ def test_the_command(
     assert "[" in out or "too uncertain" in out  # it depends on how busy the machine is
 
 
+@pytest.mark.usefixtures("unshipped")
 def test_the_command_without_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = [each if each != "20" else "0" for each in command(tmp_path)]
     assert main(given) == 2

@@ -46,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch, unshipped: None) -> None:
     monkeypatch.setattr(scale, "SIZES", SMALL)
     monkeypatch.setattr("retrieval.commands.again_speed.SIZES", SMALL)
     monkeypatch.setattr(drawn, "NEARS", (8,))

@@ -20,6 +20,8 @@ MANY, SHORT = 2048, 768
 
 OpenBLAS takes a second thread from 460,800 floats on, which is more than a block.
 """
+CACHED = 1 << 21
+"""Floats up to which it is, 8 MB: beyond, both wait for memory."""
 FEW = 8
 """Up to this many queries are multiplied in blocks too small for BLAS to pack or to share out."""
 SMALL = 1 << 18
@@ -89,11 +91,11 @@ def together(vectors: Vectors, rows: Rows, metric: Metric) -> NDArray[Any]:
 def one(vectors: NDArray[np.float32], query: NDArray[np.float32], k: int) -> Found:
     """The k best for one query, on one thread.
 
-    Many short rows are multiplied sooner block by block, as a matrix with a vector. Such scores
-    depend in their last bits on a row's place: they only choose the candidates.
+    Many short rows in the cache are multiplied sooner block by block, as a matrix with a vector.
+    Such scores depend in their last bits on a row's place: they only choose the candidates.
     """
     count, width = vectors.shape
-    if count < MANY or width > SHORT:
+    if count < MANY or width > SHORT or vectors.size > CACHED:
         return best(np.vecdot(vectors, query), k)
     scores, step = np.empty(count, dtype=np.float32), BLOCK // width
     for start in range(0, count, step):
