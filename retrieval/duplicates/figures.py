@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from retrieval.duplicates.asked import Found, Way, Ways, found
-from retrieval.duplicates.distortions import settings
+from retrieval.duplicates.distortions import Setting, settings
 from retrieval.duplicates.finder import Finder
 from retrieval.duplicates.kept import Detection
 from retrieval.measure.tables import header
@@ -68,6 +68,17 @@ def detection(finder: Finder, asked: Ways, way: Way) -> Iterator[dict[str, Any]]
     yield from rates(way, known)
 
 
+def asked_of(way: Way, setting: Setting) -> dict[str, Any]:
+    """The columns that say which way was asked, at which threshold, after which change."""
+    return {
+        "embedder": way.spec.name,
+        "threshold": way.value,
+        "distortion": setting.distortion.name,
+        "strength": setting.strength,
+        "unit": setting.distortion.unit,
+    }
+
+
 def rates(way: Way, known: Detection) -> Iterator[dict[str, Any]]:
     """The rates of what is known of one way; nothing where nothing is."""
     if not len(known.measured):
@@ -75,11 +86,7 @@ def rates(way: Way, known: Detection) -> Iterator[dict[str, Any]]:
     hits, alarms = known.measured.detected(way.least), known.measured.alarms(way.least)
     for at, setting in enumerate(settings()):
         yield {
-            "embedder": way.spec.name,
-            "threshold": way.value,
-            "distortion": setting.distortion.name,
-            "strength": setting.strength,
-            "unit": setting.distortion.unit,
+            **asked_of(way, setting),
             "detected": float(hits.mean[at]),
             "low": float(hits.low[at]),
             "high": float(hits.high[at]),

@@ -12,7 +12,7 @@ from retrieval.indexes.topk import SLACK, Found, among, best, bound, bounds, rai
 from retrieval.types import Metric, Rows, Scores, Vectors
 
 BUFFER = 1 << 24
-"""Scores, or candidates, that are held at once: 64 MB of float32."""
+"""Scores (64 MB), or candidates with their places (320 MB), that are held at once."""
 BLOCK = 1 << 17
 """Floats of the vectors that stay in a core's cache while few queries pass over them."""
 MANY, SHORT = 2048, 768

@@ -12,6 +12,7 @@ from retrieval import images
 from retrieval.duplicates.asked import Way, Ways
 from retrieval.duplicates.detection import Rates, Scores
 from retrieval.duplicates.distortions import Distortion, by_distortion, settings
+from retrieval.duplicates.figures import asked_of
 from retrieval.duplicates.kept import Detection
 from retrieval.runtime.machine import machine
 from retrieval.ui.figures import escape
@@ -63,15 +64,8 @@ def one(asked: Ways, scores: Sequence[Scores], shown: Sequence[Image], title: st
 
 def _rows(way: Way, scores: Scores) -> Iterator[dict[str, Any]]:
     for setting, score in zip(settings(), scores.tolist(), strict=True):
-        yield {
-            "embedder": way.spec.name,
-            "threshold": way.value,
-            "distortion": setting.distortion.name,
-            "strength": setting.strength,
-            "unit": setting.distortion.unit,
-            "similarity": score,
-            "found": score >= way.least - 5e-7,
-        }
+        found = score >= way.least - 5e-7
+        yield {**asked_of(way, setting), "similarity": score, "found": found}
 
 
 def sampled(ways: Sequence[Way], known: Sequence[Detection]) -> str:
