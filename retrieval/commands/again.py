@@ -81,7 +81,7 @@ def _rows(kind: Kind, given: Mapping[str, Any]) -> list[Row]:
 
 QUALITY = ("embedder", "panel", "one", "other", "task", "label", "metric")
 KINDS = {
-    "evaluate": Kind((*QUALITY,), quality.evaluated, quality.evaluate),
+    "evaluate": Kind(QUALITY, quality.evaluated, quality.evaluate),
     "calibrate": Kind(("embedder", "asked", "bin"), quality.calibrated, quality.calibrate),
     "rating": Kind(("embedder", "task"), quality.rated, quality.rate),
     "sweep": Kind(("index", "queries", "knobs"), speed.swept, speed.sweep),
