@@ -47,6 +47,15 @@ def test_typing_a_text(visit: Visit) -> None:
     assert said(tab)["q"] == ["a red car"]
 
 
+def test_a_text_that_turns_its_direction_turns_no_sentence(visit: Visit) -> None:
+    tab = visit.open()
+    tab.locator("#text").fill("a \u202e bird")
+    tab.locator("#ask button[type=submit]").click()
+    quoted = tab.locator(".verdict q")
+    expect(quoted).to_contain_text("\u202e")
+    assert quoted.evaluate("(it) => getComputedStyle(it).unicodeBidi") == "isolate"
+
+
 def test_html_in_a_text_and_a_caption_is_text(visit: Visit) -> None:
     tab = visit.open()
     tab.locator("#text").fill("<img src=x onerror=alert(1)>")
