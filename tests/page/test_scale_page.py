@@ -17,6 +17,7 @@ from retrieval.measure.rounds import Job, rounds
 from retrieval.ui import launch
 from retrieval.ui.turn import turn
 from tests.bare import unmeasured
+from tests.held import held
 from tests.page.conftest import SHOTS
 from tests.page.test_tabs_http import few
 from tests.test_outlook import SMALL
@@ -86,11 +87,10 @@ def test_scale_is_measured_and_stopped(tab: Page, url: str) -> None:
     opened(tab, url + PICTURE)
     tab.locator("#tradeoffs select[data-embedder]").select_option("efficientnet-lite2")
     expect(tab.locator("#scale .sizes")).to_have_count(0)
-    tab.locator("#scale [data-measure]").click()
-    expect(tab.locator("#scale .figures")).to_be_visible(timeout=PATIENT)
-    halt = tab.locator("#scale [data-halt]")
-    if halt.is_visible():  # else it was faster
-        halt.click()
+    with held(scale.Running):
+        tab.locator("#scale [data-measure]").click()
+        expect(tab.locator("#scale .figures")).to_be_visible(timeout=PATIENT)
+        tab.locator("#scale [data-halt]").click()
     expect(tab.locator("#scale .state")).to_contain_text("kept", timeout=PATIENT)
     expect(tab.locator("#tradeoffs .state")).to_have_text("")
     with turn():  # what runs when it is stopped ends first

@@ -13,10 +13,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from retrieval.lab import Lab
-from retrieval.measure.rounds import Job, rounds, sweeps
+from retrieval.measure.rounds import Job, Running, rounds, sweeps
 from retrieval.ui import launch
 from retrieval.ui.turn import turn
 from tests.bare import unmeasured
+from tests.held import held
 from tests.page.conftest import SHOTS
 from tests.page.test_tabs_http import few
 
@@ -193,12 +194,10 @@ def test_measuring_here_draws_points_and_stop_keeps_them(tab: Page, url: str, la
     tab.locator("#tradeoffs [value=picture]").check()
     expect(tab.locator("#tradeoffs .problem")).to_contain_text("ConSE-Lite2")
     expect(tab.locator("#tradeoffs [data-halt]")).to_be_hidden()
-    tab.locator("#tradeoffs [data-measure]").click()
-    expect(tab.locator("#tradeoffs [data-halt]")).to_be_visible()
-    expect(tab.locator("#tradeoffs .dot").first).to_be_visible(timeout=PATIENT)
-    halt = tab.locator("#tradeoffs [data-halt]")
-    if halt.is_visible():  # else it was faster
-        halt.click()
+    with held(Running):
+        tab.locator("#tradeoffs [data-measure]").click()
+        expect(tab.locator("#tradeoffs .dot").first).to_be_visible(timeout=PATIENT)
+        tab.locator("#tradeoffs [data-halt]").click()
     expect(tab.locator("#tradeoffs .state")).to_contain_text("kept", timeout=PATIENT)
     expect(tab.locator("#tradeoffs [data-measure]")).to_be_visible()
     with turn():  # what runs when it is stopped ends first
