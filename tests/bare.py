@@ -6,11 +6,11 @@ from pathlib import Path
 
 from retrieval.lab import DATA, Lab
 
-MEASURED = ("sweeps", "scales")
+MEASURED = ("sweeps", "scales", "qualities")
 
 
 def unmeasured(cache: Path, public: bool = False) -> Lab:
-    """A lab over what ships, without the sweeps and scales that do."""
+    """A lab over what ships, without what was measured of it."""
     data = cache / "shipped"
     data.mkdir(parents=True, exist_ok=True)
     for each in DATA.iterdir():

@@ -54,6 +54,6 @@ def client(server: HubServer, tmp_path: Path, cache: Path) -> Iterator[HubClient
 
 @pytest.fixture
 def unshipped(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands have what ships but the sweeps and scales that were measured of it."""
+    """Commands have what ships but what was measured of it."""
     bare = unmeasured(tmp_path_factory.mktemp("bare"))
     monkeypatch.setattr("retrieval.cli.Lab", partial(Lab, data=bare.data))

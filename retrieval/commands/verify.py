@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from retrieval import manifest, shards
+from retrieval.duplicates.kept import Detections
 from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.gallery import embed
 from retrieval.errors import Damaged, LabError
 from retrieval.lab import Lab
-from retrieval.measure import scale
+from retrieval.measure import qualities, scale
+from retrieval.measure.calibrations import calibrations
 from retrieval.measure.rounds import sweeps
 from retrieval.store import Store, vectors_key
 from retrieval.types import Metric, Spec
@@ -39,7 +41,9 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         Damaged: naming each thing that is missing or not what it should be.
     """
-    folders = [*lab.store.folders(), *sweeps(lab).folders(), *scale.notes(lab).folders()]
+    measured = (sweeps(lab), scale.notes(lab), qualities.notes(lab), calibrations(lab))
+    kept = (lab.store, *measured, Detections(lab))
+    folders = [folder for each in kept for folder in each.folders()]
     problems = [_problem(lab, folder, options.quick) for folder in folders]
     wrong = [each for each in (*problems, *_lacking(lab), *_galleries(lab)) if each]
     if wrong:

@@ -88,7 +88,7 @@ class Notes:
         made = Note(key, body, machine(), now)
         with manifest.publish(self._place(key), key) as folder:
             told = {"body": body, "machine": made.machine, "at": made.at}
-            (folder / FILE).write_text(json.dumps(told, indent=1), "utf-8")
+            (folder / FILE).write_text(json.dumps(told), "utf-8")
         return made
 
     def named(self, name: str) -> Note:

@@ -83,7 +83,7 @@ class QualityTab:
         return Choice(gallery, panels, lettered(shown), ratings, language)
 
     def draw(self, given: object) -> Pieces:
-        """The whole tab, from what was measured in this process.
+        """The whole tab, from what was measured before.
 
         Raises:
             LabError: it cannot be shown, in one sentence.

@@ -1,25 +1,29 @@
-"""Quality and losses of a gallery, some queries at a time, kept while the process lives."""
+"""Quality and losses of a gallery, some queries at a time; what is whole is kept on disk."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from threading import Lock
+from typing import Any
+
+import numpy as np
 
 from retrieval.commands.evaluate import can, tasks, usual
 from retrieval.errors import LabError
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
-from retrieval.measure import calibration, losses, quality
+from retrieval.measure import calibration, losses, qualities, quality
 from retrieval.measure.calibrations import Calibrations, key, kind
 from retrieval.measure.losses import Loss
 from retrieval.measure.metrics import per_query
 from retrieval.measure.quality import Floats, Quality, Task
 from retrieval.panel import Panel
+from retrieval.store import Key
 
 LOG = logging.getLogger(__name__)
 K = 10
@@ -40,6 +44,7 @@ class Rating:
         pairs: of an embedder, the best scores of the same queries, for a fit.
         problem: why it cannot be measured.
         unfit: why no probability can be fitted to its scores, or be kept.
+        ends: of the 95 % intervals, where they were kept with the rest.
     """
 
     task: Task
@@ -49,6 +54,7 @@ class Rating:
     pairs: list[Floats] = field(default_factory=list)
     problem: str = ""
     unfit: str = ""
+    ends: Sequence[Any] = ()
 
     @property
     def done(self) -> int:
@@ -68,7 +74,10 @@ class Rating:
     @cached_property
     def quality(self) -> Quality:
         """Of an embedder, once finished."""
-        return quality.whole(self.embedder, self.task, self.parts)
+        if not self.ends:
+            return quality.whole(self.embedder, self.task, self.parts)
+        low, high = np.array(self.ends)
+        return Quality(self.embedder, self.task.name, np.concatenate(self.parts), low, high)
 
     @cached_property
     def loss(self) -> Loss:
@@ -80,7 +89,20 @@ class Rating:
     @cached_property
     def by_index(self) -> tuple[float, float, float]:
         """What a panel's index loses, with its interval, once finished."""
-        return self.loss.interval()
+        if not self.ends:
+            return self.loss.interval()
+        loss, low, high = self.ends
+        return loss, low, high
+
+    def take(self, body: Mapping[str, Any]) -> None:
+        """Take up what was kept."""
+        self.parts, self.ends = [np.array(body["values"], np.float64)], body["ends"]
+
+    def body(self) -> dict[str, Any]:
+        """What is kept of it, once finished."""
+        own = self.panel is None
+        ends = [self.quality.low.tolist(), self.quality.high.tolist()] if own else self.by_index
+        return {"values": np.concatenate(self.parts).tolist(), "ends": ends}
 
 
 @dataclass(frozen=True)
@@ -99,7 +121,7 @@ class Progress:
 
 
 class Ratings:
-    """What was measured in this process.
+    """What was measured, here or before it was shipped.
 
     Args:
         lab: what is loaded.
@@ -109,6 +131,7 @@ class Ratings:
     def __init__(self, lab: Lab, fits: Calibrations) -> None:
         self.lab = lab
         self.fits = fits
+        self.notes = qualities.notes(lab)
         self._kept: OrderedDict[tuple[str, ...], Rating] = OrderedDict()
         self._lock = Lock()
 
@@ -140,6 +163,9 @@ class Ratings:
 
         Yields:
             After each part, how far it is.
+
+        Raises:
+            LabError: what was measured cannot be kept.
         """
         end = time.monotonic() + seconds
         panels = {each.embedder for each in ratings if each.panel}
@@ -152,6 +178,8 @@ class Ratings:
         for each in left:
             with self.lab.work.doing("quality", "measuring quality"):
                 for _ in self._parts(gallery, each):
+                    if each.finished:
+                        self._keep(gallery, each)
                     done = sum(rating.done for rating in left) - before
                     yield Progress(str(each.panel or each.embedder), done, total)
                     if time.monotonic() >= end:
@@ -191,13 +219,38 @@ class Ratings:
         finally:
             rating.pairs.clear()
 
+    def _keep(self, gallery: Gallery, rating: Rating) -> None:
+        """Keep it on disk; in public mode no panel, of which strangers can name any number."""
+        if not (rating.panel and self.lab.public):
+            self.notes.save(self._key(gallery, rating), rating.body())
+
+    def _stored(self, gallery: Gallery, rating: Rating) -> Rating:
+        """With what was kept of it; not without its fit, which is made of the same scores."""
+        wanted = None if rating.panel else kind(rating.task)
+        spec = self.lab.spec(rating.embedder)
+        note = self.notes.find(self._key(gallery, rating))
+        if note and (wanted is None or self.fits.find(key(gallery, spec, wanted))):
+            rating.take(note.body)
+        return rating
+
+    def _key(self, gallery: Gallery, rating: Rating) -> Key:
+        spec = self.lab.spec(rating.embedder)
+        return qualities.key(gallery, spec, rating.task, rating.panel)
+
     def _rating(self, gallery: Gallery, task: Task, embedder: str, panel: Panel | None) -> Rating:
-        key = (gallery.name, gallery.revision, gallery.words, task.name, embedder, str(panel or ""))
+        name = (
+            gallery.name,
+            gallery.revision,
+            gallery.words,
+            task.name,
+            embedder,
+            str(panel or ""),
+        )
         with self._lock:
-            found = self._kept.setdefault(key, Rating(task, embedder, panel))
-            if found.problem:  # it may be gone since
-                found = self._kept[key] = Rating(task, embedder, panel)
-            self._kept.move_to_end(key)
+            found = self._kept.get(name)
+            if found is None or found.problem:  # it may be gone since
+                found = self._kept[name] = self._stored(gallery, Rating(task, embedder, panel))
+            self._kept.move_to_end(name)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
             return found
@@ -210,6 +263,4 @@ def asked(gallery: Gallery, language: str = "") -> tuple[Task, ...]:
 
 
 def _columns(*columns: Floats) -> Floats:
-    import numpy as np
-
     return np.column_stack(columns)
