@@ -177,7 +177,7 @@ def test_milvus_indexes_every_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("milvus_lite.engine.collection.MEMTABLE_MEMORY_LIMIT", 200_000)
     vectors = drawn(Metric.COSINE, 3000)
     index.build(vectors)
-    assert len(list(index._folder.rglob("data/*.parquet"))) > 1
+    assert len(list(index._working.path.rglob("data/*.parquet"))) > 1
     assert (index.search(vectors[::100], 1)[0].ravel() == np.arange(0, 3000, 100)).all()
 
 

@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import tempfile
-import weakref
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import Damaged
 from retrieval.indexes.base import Index, padded
+from retrieval.runtime.working import Working
 from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
 
 FILE = "trees.ann"
@@ -84,7 +82,7 @@ class Annoy(Index):
         super().__init__(spec, metric, **knobs)
         self._engine: Any = None
         self._file: Path | None = None
-        self._removed: Callable[[], object] = int
+        self._working: Working | None = None
         self._size = 0
 
     def nbytes(self) -> int:
@@ -97,8 +95,9 @@ class Annoy(Index):
         self._end()
 
     def _end(self) -> None:
-        self._engine = self._file = None
-        self._removed()  # a search that runs keeps what is mapped
+        if self._working is not None:
+            self._working.remove()  # a search that runs keeps what is mapped
+        self._engine = self._file = self._working = None
 
     def _build(self, vectors: Vectors) -> None:
         self._end()
@@ -108,10 +107,10 @@ class Annoy(Index):
         for row, vector in enumerate(vectors):
             engine.add_item(row, vector.tolist())
         engine.build(self.knobs["n_trees"], n_jobs=1)
-        working = Path(tempfile.mkdtemp(prefix="parallax-"))
-        self._removed = weakref.finalize(self, shutil.rmtree, working, ignore_errors=True)
-        engine.save(str(working / FILE))  # which maps it at once
-        self._hold(engine, working / FILE)
+        self._working = Working()
+        file = self._working.path / FILE
+        engine.save(str(file))  # which maps it at once
+        self._hold(engine, file)
 
     def _hold(self, engine: Any, file: Path) -> None:
         self._engine, self._file, self._size = engine, file, file.stat().st_size

@@ -5,10 +5,7 @@ Holds no index of its own, so it has no ``SPECS``.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
-import weakref
 import zipfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +18,7 @@ import numpy as np
 from retrieval.errors import Damaged, LabError
 from retrieval.indexes.base import Filtered, Index, padded
 from retrieval.indexes.faiss_base import straight
+from retrieval.runtime.working import Working
 from retrieval.types import Metric, Rows, Scores, Spec, Vectors
 from retrieval.where import Allowed, Column, Where
 
@@ -67,7 +65,7 @@ class Archived(Index):
     def __init__(self, spec: Spec, metric: Metric, **knobs: int) -> None:
         super().__init__(spec, metric, **knobs)
         self._engine: Any = None
-        self._folder: Path | None = None
+        self._working: Working | None = None
         self._turn = threading.Lock()
         self._size = 0
 
@@ -122,8 +120,8 @@ class Archived(Index):
         return rows, scores
 
     def _save(self, folder: Path) -> None:
-        if self._folder is not None:
-            pack(self._folder, folder / FILE)
+        if self._working is not None:
+            pack(self._working.path, folder / FILE)
 
     def _load(self, folder: Path, vectors: Vectors) -> None:
         def make(working: Path) -> Any:
@@ -149,10 +147,9 @@ class Archived(Index):
             self._end()
             if not self.count:
                 return
-            self._folder = working = Path(tempfile.mkdtemp(prefix="parallax-"))
-            self._removed = weakref.finalize(self, shutil.rmtree, working, ignore_errors=True)
+            self._working = Working()
             try:
-                self._engine = make(working)
+                self._engine = make(self._working.path)
             except BaseException:
                 self.count = 0
                 self._end()
@@ -174,12 +171,12 @@ class Archived(Index):
             raise Damaged(f"{FILE} holds other vectors; build the index again")
 
     def _end(self) -> None:
-        engine, folder = self._engine, self._folder
-        self._engine = self._folder = None
+        engine, working = self._engine, self._working
+        self._engine = self._working = None
         if engine is not None:
             self._let_go(engine)
-        if folder is not None:
-            self._removed()
+        if working is not None:
+            working.remove()
 
     @abstractmethod
     def _filled(self, folder: Path, vectors: Vectors) -> Any: ...

@@ -7,7 +7,6 @@ anisotropic vector quantization, arXiv 1908.10396.
 from __future__ import annotations
 
 import importlib
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from retrieval.indexes.faiss_base import array_read, straight
 from retrieval.indexes.faiss_lists import NLIST, ROWS_A_LIST, nprobe
 from retrieval.indexes.faiss_refined import k_factor
 from retrieval.runtime import threads
+from retrieval.runtime.working import Working
 from retrieval.types import Metric, Rows, Scores, Spec, Vectors
 
 FEWEST = 16
@@ -117,10 +117,10 @@ class Scann(Index):
     def _save(self, folder: Path) -> None:
         if not self.count:
             return
-        with tempfile.TemporaryDirectory() as beside:
-            self._engine.serialize(beside, relative_path=True)
+        with Working() as beside:
+            self._engine.serialize(str(beside.path), relative_path=True)
             for name in KEPT:
-                data = np.frombuffer(Path(beside, name).read_bytes(), dtype=np.uint8)
+                data = np.frombuffer((beside.path / name).read_bytes(), dtype=np.uint8)
                 np.save(folder / stored(name), data)  # of a length that is checked
         np.save(folder / SHAPE, np.array(self._shape(), dtype=np.int64))
 
@@ -140,18 +140,18 @@ class Scann(Index):
                 f"{SHAPE} says vectors, width and lists are {shape}, wanted {self._shape()}; "
                 "build the index again"
             )
-        with tempfile.TemporaryDirectory() as beside:
+        with Working() as beside:
             for name in KEPT:
                 data = array_read(folder / stored(name), np.uint8, (-1,))
-                Path(beside, name).write_bytes(data.tobytes())
-            np.save(Path(beside, VECTORS), vectors)
+                (beside.path / name).write_bytes(data.tobytes())
+            np.save(beside.path / VECTORS, vectors)
             listed = (
                 f'assets {{ asset_type: {kind} asset_path: "{name}" }}'
                 for kind, name in ASSETS.items()
             )
-            Path(beside, LIST).write_text("\n".join(listed), "utf-8")
+            (beside.path / LIST).write_text("\n".join(listed), "utf-8")
             try:
-                return library().load_searcher(beside, assets_backcompat_shim=False)
+                return library().load_searcher(str(beside.path), assets_backcompat_shim=False)
             except (RuntimeError, ValueError) as error:
                 raise Damaged(
                     f"{CONFIG} and its like are no index that ScaNN reads; build it again"
