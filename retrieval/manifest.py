@@ -9,7 +9,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import escape
 from importlib import metadata
 from pathlib import Path
@@ -99,11 +99,33 @@ def _checked(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Nobody else on this machine makes a target meanwhile; others wait until the block ends.
+
+    Raises:
+        LabError: the disk is full or read-only.
+    """
+    from filelock import FileLock
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target.with_name(f".{target.name}.lock"))
+        lock.acquire()
+    except OSError as error:
+        raise _unwritten(target, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            lock.release()
+
+
+@contextmanager
 def publish(target: Path, key: Mapping[str, Any], seconds: float | None = None) -> Iterator[Path]:
     """A folder to write into, which becomes ``target`` when the block ends well.
 
-    Nobody else may publish the same target at the same time: what a killed process left
-    beside it is removed first.
+    Nobody else may publish the same target at the same time (see ``alone``): what a killed
+    process left beside it is removed first.
 
     Args:
         target: where it will stand; what stood there is replaced.
@@ -122,12 +144,16 @@ def publish(target: Path, key: Mapping[str, Any], seconds: float | None = None) 
         _describe(beside, key, time.perf_counter() - start if seconds is None else seconds)
         _swap(beside, target)
     except OSError as error:
-        raise LabError(
-            f"cannot write {target}: {error.strerror or error}; "
-            "free some space or set PARALLAX_CACHE to a folder that can be written"
-        ) from error
+        raise _unwritten(target, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _unwritten(target: Path, error: OSError) -> LabError:
+    return LabError(
+        f"cannot write {target}: {error.strerror or error}; "
+        "free some space or set PARALLAX_CACHE to a folder that can be written"
+    )
 
 
 def _describe(folder: Path, key: Mapping[str, Any], seconds: float) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from retrieval import manifest, shards
 from retrieval.embedders.base import Embedder
-from retrieval.errors import Damaged, LabError
+from retrieval.errors import Damaged
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index, knob
@@ -124,7 +124,7 @@ class Store:
         key = vectors_key(gallery, spec)
         folder = self.find(key)
         if folder is None:
-            with self._alone(key):
+            with manifest.alone(place(self.cache, key)):
                 folder = self.find(key) or self._embed(gallery, key, embedder(), progress, ahead)
         return shards.read(folder, spec.metric)
 
@@ -145,7 +145,7 @@ class Store:
         seconds = self._loaded(index, vectors, columns, key)
         if seconds is not None:
             return Built(index, seconds, fresh=False)
-        with self._alone(key):
+        with manifest.alone(place(self.cache, key)):
             seconds = self._loaded(index, vectors, columns, key)
             if seconds is not None:
                 return Built(index, seconds, fresh=False)
@@ -245,25 +245,6 @@ class Store:
             partial.keep(rows, lambda: known.embed(gallery, embedder, rows, inside))
         tell(len(rows))
         return partial.read(rows)
-
-    @contextmanager
-    def _alone(self, key: Key) -> Iterator[None]:
-        from filelock import FileLock
-
-        target = place(self.cache, key)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(target.with_name(f".{target.name}.lock"))
-            lock.acquire()
-        except OSError as error:
-            raise LabError(
-                f"cannot write {target.parent}: {error.strerror or error}; "
-                "set PARALLAX_CACHE to a folder that can be written"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def place(root: Path, key: Key) -> Path:

@@ -85,12 +85,18 @@ class Detections:
         return max(found, key=lambda each: len(each.measured))
 
     def save(self, found: Detection) -> None:
-        """Keep it in the cache, in the place of a smaller one.
+        """Keep it in the cache, unless as large a one is known: it holds this one's pictures.
 
         Raises:
             LabError: the cache cannot be written.
         """
-        with manifest.publish(place(self.cache, found.key), found.key) as folder:
+        target = place(self.cache, found.key)
+        with manifest.alone(target):
+            if len(self.find(found.key).measured) < len(found.measured):
+                self._write(target, found)
+
+    def _write(self, target: Path, found: Detection) -> None:
+        with manifest.publish(target, found.key) as folder:
             np.save(folder / "own.npy", found.measured.own)
             np.save(folder / "other.npy", found.measured.other)
             about = {"machine": found.machine, "at": found.at, "versions": found.versions}

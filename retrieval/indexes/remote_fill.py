@@ -5,17 +5,17 @@ Holds no index: no ``SPECS``.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
+from retrieval import manifest
 from retrieval.errors import LabError, Unreachable
 from retrieval.indexes.base import Index
 from retrieval.runtime.paths import cache
@@ -134,26 +134,9 @@ class Filled(Index):
                 time.sleep(PAUSE * 2 ** (turn - 1))
         return self._asked(call, WRITE)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> AbstractContextManager[None]:
         """Nobody else on this machine fills the same collection meanwhile."""
-        from filelock import FileLock
-
-        folder = cache() / "locks"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / f"{self._name}.lock")
-            lock.acquire()
-        except OSError as error:
-            raise LabError(
-                f"cannot write {folder}: {error.strerror or error}; "
-                "set PARALLAX_CACHE to a folder that can be written"
-            ) from error
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                lock.release()
+        return manifest.alone(cache() / "locks" / self._name)
 
     @abstractmethod
     def _create(self, client: Any) -> None:

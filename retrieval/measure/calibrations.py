@@ -15,7 +15,6 @@ from retrieval.lab import Lab
 from retrieval.measure.calibration import DEPTH, Calibration, Curve, Reliability, of, top
 from retrieval.measure.quality import Task, ranked
 from retrieval.measure.sweep import Kind
-from retrieval.runtime.paths import unwritable
 from retrieval.store import Key, place, vectors_key
 from retrieval.types import Spec
 
@@ -70,16 +69,9 @@ class Calibrations:
         Raises:
             LabError: the disk is full or read-only.
         """
-        from filelock import FileLock
-
         target = place(self.cache, wanted)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(target.with_name(f".{target.name}.lock")):
-                with manifest.publish(target, wanted) as folder:
-                    (folder / FILE).write_text(json.dumps(asdict(made)), "utf-8")
-        except OSError as error:
-            raise unwritable(self.cache, error) from error
+        with manifest.alone(target), manifest.publish(target, wanted) as folder:
+            (folder / FILE).write_text(json.dumps(asdict(made)), "utf-8")
         self._read[target] = made
 
     def folders(self) -> Iterator[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,10 +84,19 @@ class Notes:
         Raises:
             LabError: the cache cannot be written.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        made = Note(key, body, machine(), now)
-        with manifest.publish(self._place(key), key) as folder:
-            told = {"body": body, "machine": made.machine, "at": made.at}
+        return self.add(key, lambda _: body)
+
+    def add(self, key: Key, make: Callable[[Note | None], Mapping[str, Any]]) -> Note:
+        """Keep what is made of the one that is there, which nobody else changes meanwhile.
+
+        Raises:
+            LabError: the cache cannot be written.
+        """
+        target = self._place(key)
+        with manifest.alone(target), manifest.publish(target, key) as folder:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            made = Note(key, make(self.find(key)), machine(), now)
+            told = {"body": made.body, "machine": made.machine, "at": made.at}
             (folder / FILE).write_text(json.dumps(told), "utf-8")
         return made
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from retrieval.errors import Damaged, LabError, NotReady
+from retrieval.errors import LabError
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure.sweep import Asked, Kind, Point, askable, asked, grid, measured
-from retrieval.measure.sweeps import Sweep, Sweeps, made, merged, of
+from retrieval.measure.sweeps import Sweeps, made, of
 from retrieval.measure.sweeps import key as sweep_key
 from retrieval.panel import Panel
 from retrieval.store import Built, Key, columns_key, index_key, vectors_key
@@ -148,18 +148,12 @@ class Running:
         """Store what was measured beside what was known.
 
         Raises:
-            NotReady: the cache cannot be written.
+            LabError: the cache cannot be written.
         """
         for name, points in self.points.items():
             built = self.built[name]
             key = sweep_key(self.job.gallery, self.job.embedder, built.index, self.queries)
-            try:
-                self.store.save(merged(self._stored(key), made(key, points, built)))
-            except OSError as error:
-                raise NotReady(
-                    f"what was measured cannot be kept in {self.store.cache.name}: "
-                    f"{error.strerror}; make room there, or allow writing"
-                ) from error
+            self.store.save(made(key, points, built))
 
     def _index(self, name: str) -> Built:
         if name not in self.built:
@@ -172,15 +166,8 @@ class Running:
         return Step(name, None, problem)
 
     def _known(self, spec: Spec) -> list[dict[str, int]]:
-        found = self._stored(self.job.key(spec))
+        found = self.store.sound(self.job.key(spec))
         return [point.knobs for point in found.points] if found and found.here else []
-
-    def _stored(self, key: Key) -> Sweep | None:
-        """What is known already; a damaged sweep is measured anew."""
-        try:
-            return self.store.find(key)
-        except Damaged:
-            return None
 
 
 def _default(spec: Spec) -> dict[str, int]:

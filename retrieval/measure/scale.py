@@ -237,8 +237,15 @@ class Running:
             return Mark(spec.name, count, found, index.nbytes(), took, build)
 
     def _keep(self, name: str) -> None:
-        body = {"marks": [asdict(each) for each in self.found[name]], "drawn": self._check}
-        self.store.save(self.job.key(name), body)
+        """Store an index's marks, and take up those that others have measured meanwhile."""
+
+        def joined(note: Note | None) -> dict[str, Any]:
+            theirs = marks(note) if note and note.here else []
+            every = {each.count: each for each in [*theirs, *self.found[name]]}
+            self.found[name][:] = [each for _, each in sorted(every.items())]
+            return {"marks": [asdict(each) for each in self.found[name]], "drawn": self._check}
+
+        self.store.add(self.job.key(name), joined)
 
     def _queries(self, count: int) -> Asked:
         if self._asked is None or self._asked[0] != count:

@@ -67,8 +67,8 @@ def made(key: Key, points: Sequence[Point], built: Built) -> Sweep:
 
 
 def merged(old: Sweep | None, new: Sweep) -> Sweep:
-    """A sweep of here with what an older one of here has beside it."""
-    if old is None or not old.here:
+    """A sweep with what an older one of the same machine has beside it."""
+    if old is None or old.machine != new.machine:
         return new
     again = [point.knobs for point in new.points]
     kept = [point for point in old.points if point.knobs not in again]
@@ -100,10 +100,23 @@ class Sweeps:
         return None
 
     def save(self, sweep: Sweep) -> None:
-        """Keep a sweep in the cache in the place of an older one."""
-        with manifest.publish(place(self.cache, sweep.key), sweep.key) as folder:
-            body = {name: value for name, value in asdict(sweep).items() if name != "key"}
+        """Keep a sweep in the cache, with what is known of the same machine beside it.
+
+        Raises:
+            LabError: the cache cannot be written.
+        """
+        target = place(self.cache, sweep.key)
+        with manifest.alone(target), manifest.publish(target, sweep.key) as folder:
+            body = asdict(merged(self.sound(sweep.key), sweep))
+            del body["key"]
             (folder / FILE).write_text(json.dumps(body, indent=1), "utf-8")
+
+    def sound(self, wanted: Key) -> Sweep | None:
+        """The same; none where what ships is damaged, as it is measured anew then."""
+        try:
+            return self.find(wanted)
+        except Damaged:
+            return None
 
     def folders(self) -> Iterator[Path]:
         """Every sweep of both roots."""
