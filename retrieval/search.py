@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 WAITERS = 1024
 """Threads at most, made as they are needed: sixteen queries of four panels, each embedded and
-answered, and seven times as many that wait for a build on behalf of nobody who is still there."""
+answered, and seven times as many that build on behalf of nobody who is still there."""
 _POOL = ThreadPoolExecutor(max_workers=WAITERS, thread_name_prefix="panel")
 
 
@@ -70,14 +71,15 @@ def _answers(
     encodings = {name: Encoding(partial(encode, lab, gallery, name, query, k)) for name in names}
     for name in names:
         if not lab.loaded(name):  # its network and the panel's index are loaded side by side
-            _POOL.submit(encodings[name].result)
+            _POOL.submit(copy_context().run, encodings[name].result)
     seen: set[str] = set()
     futures = []
     for position, panel in enumerate(panels):
         blank = Result(position, panel.embedder, panel.index, shared=panel.embedder in seen)
         seen.add(panel.embedder)
         encoding = encodings[panel.embedder]
-        futures.append(_POOL.submit(_answer, lab, gallery, panel, encoding, query, k, blank))
+        asked = (lab, gallery, panel, encoding, query, k, blank)
+        futures.append(_POOL.submit(copy_context().run, _answer, *asked))
     try:
         for done in as_completed(futures):
             yield done.result()

@@ -5,10 +5,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from retrieval.errors import Stopped
+
 Thing = TypeVar("Thing")
+LEFT: ContextVar[Callable[[], bool]] = ContextVar("left", default=lambda: False)
+"""Whether nobody wants the answer any more that this thread works for."""
+LOOK = 1.0
+"""Seconds between two looks at that while another makes the thing."""
 
 
 @dataclass(eq=False, slots=True)
@@ -35,7 +42,11 @@ class Shelf(Generic[Thing]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Thing]) -> Thing:
-        """The thing of a key, made now if it is not there; others do not wait for it."""
+        """The thing of a key, made now if it is not there; others do not wait for it.
+
+        Raises:
+            Stopped: another makes it, and nobody wants this answer any more.
+        """
         with self._lock:
             if key in self._things:
                 self._things.move_to_end(key)
@@ -43,8 +54,13 @@ class Shelf(Generic[Thing]):
             turn = self._turns.setdefault(key, _Turn())
             turn.wanted += 1
         try:
-            with turn.lock:
+            while not turn.lock.acquire(timeout=LOOK):
+                if LEFT.get()():
+                    raise Stopped("nobody waits for this answer any more; ask again")
+            try:
                 return self._made(key, make)
+            finally:
+                turn.lock.release()
         finally:
             with self._lock:
                 turn.wanted -= 1

@@ -2,11 +2,18 @@
 
 import threading
 import time
+from collections.abc import Callable, Generator
 from contextlib import suppress
 
 import pytest
 
+from retrieval import shelf as shelves
+from retrieval.lab import Lab
+from retrieval.panel import Panel
+from retrieval.query import Query
 from retrieval.shelf import Shelf
+from retrieval.types import Result
+from retrieval.ui.arrivals import batches
 
 
 def test_many_who_ask_at_once_make_it_once() -> None:
@@ -106,3 +113,48 @@ def test_after_a_failure_those_who_wait_go_on_one_by_one() -> None:
     for thread in threads:
         thread.join()
     assert (asked[0], most[0], shelf._turns) == (5, 1, {})
+
+
+def until(met: Callable[[], bool]) -> None:
+    """Wait for what must come soon."""
+    end = time.monotonic() + 20
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_visitor_who_leaves_waits_no_more_for_what_another_makes(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two panels of each of three visitors wait for one build; two visitors leave."""
+    monkeypatch.setattr(shelves, "LOOK", 0.05)
+    inside, go_on = threading.Event(), threading.Event()
+    made = lab.store.vectors
+
+    def slow(*given: object) -> object:
+        inside.set()
+        assert go_on.wait(20)
+        return made(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lab.store, "vectors", slow)
+    panels = [Panel("colour", "exact"), Panel("colour", "faiss-flat")]
+
+    def visitor() -> Generator[list[Result]]:
+        return batches(lab.compare("colours", panels, Query(row=0), 3), 0.01)
+
+    def waiting() -> int:
+        return sum(turn.wanted for turn in lab._vectors._turns.values())
+
+    visitors = [visitor() for _ in range(3)]
+    first = next(visitors[0])
+    assert first == [] and inside.wait(20)
+    until(lambda: waiting() == 3)  # the panels, and the embedding that they share
+    for each in visitors[1:]:
+        assert next(each) == []
+    until(lambda: waiting() == 9)
+    for each in visitors[1:]:
+        each.close()
+    until(lambda: waiting() == 3)
+    go_on.set()
+    found = [result for batch in visitors[0] for result in batch]
+    assert [result.problem for result in found] == ["", ""]

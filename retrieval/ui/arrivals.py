@@ -8,6 +8,8 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TypeVar
 
+from retrieval.shelf import LEFT
+
 NAME = "arrivals"
 """What the thread that reads is called."""
 T = TypeVar("T")
@@ -17,8 +19,8 @@ Box = SimpleQueue[T | BaseException | None]
 def batches(results: Iterator[T], every: float) -> Generator[list[T]]:
     """What has arrived since the last look, and at once when all has.
 
-    Closing it leaves nothing behind: the reader ends with what it is waiting for, and
-    closes the results.
+    Closing it leaves nothing behind: the reader ends with the next result, and closes the
+    results; who waits on its behalf for what others make is told by ``LEFT``.
 
     Args:
         results: that may take long.
@@ -55,6 +57,7 @@ def _batch(box: Box[T], until: float) -> tuple[list[T], bool]:
 
 
 def _read(results: Iterator[T], box: Box[T], left: Event) -> None:
+    LEFT.set(left.is_set)
     try:
         for result in results:
             if left.is_set():
