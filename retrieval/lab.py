@@ -72,7 +72,9 @@ class Lab:
         room = machine.memory() // 2 if memory is None else memory
         self._embedders: Shelf[Embedder] = Shelf(room, lambda embedder: embedder.nbytes())
         self._vectors: Shelf[Vectors] = Shelf(room // 2, lambda vectors: vectors.nbytes)
-        self._indexes: Shelf[Built] = Shelf(room // 2, lambda built: built.index.nbytes())
+        self._indexes: Shelf[Built] = Shelf(
+            room // 2, lambda built: built.index.nbytes() + built.index.beside()
+        )
         self._allowed: Shelf[Allowed] = Shelf(
             CHOSEN, lambda one: max(LEAST_CHOSEN, one.mask.nbytes + one.rows.nbytes)
         )

@@ -7,8 +7,10 @@ import pytest
 from retrieval.embedders.base import Embedder
 from retrieval.errors import BadKnob
 from retrieval.lab import Lab
+from retrieval.panel import Panel
 from retrieval.runtime import machine
 from retrieval.runtime.amounts import amount
+from retrieval.where import Where
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,22 @@ def test_half_of_the_machine_is_room_for_all_that_ships(tmp_path: Path) -> None:
     assert [a is b for a, b in zip(first, loaded(lab, names), strict=True)] == [True] * 3
     assert 0 < sum(each.nbytes() for each in first) < machine.memory() // 2
     assert first[0].nbytes() > 10**7, "EfficientNet-Lite0 has 4.7 million weights of four bytes"
+
+
+def test_rows_of_a_filter_count_like_the_index_that_holds_them(lab: Lab) -> None:
+    gallery = lab.gallery("colours")
+    panels = [Panel("colour", name) for name in ("exact", "faiss-flat", "faiss-sq8")]
+    first, second, third = panels
+    sizes = [lab.index(gallery, panel).index.nbytes() for panel in panels]
+    tight = Lab(data=lab.data, cache=lab.cache, memory=2 * sum(sizes))  # all three, just so
+    tight.catalog.open = lambda name: gallery  # type: ignore[method-assign]
+    one = tight.index(gallery, first).index
+    tight.index(gallery, second)
+    where = tight.allowed(gallery, Where.parse("label=warm"))
+    assert one.beside() == 0
+    rows, _ = one.search(tight.vectors(gallery, "colour")[:1], 3, where)
+    assert one.beside() == 16 * 3 * 4 and rows[0][0] == 0
+    tight.index(gallery, third)
+    assert tight.index(gallery, first).index is not one  # which it would be without its rows
+    one.close()
+    assert one.beside() == 0

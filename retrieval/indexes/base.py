@@ -163,6 +163,11 @@ class Index(ABC):
     def nbytes(self) -> int:
         """Bytes that the engine holds in memory, vectors included."""
 
+    def beside(self) -> int:
+        """Bytes of the rows of the latest filter, which are held beside the engine."""
+        kept = self._together
+        return 0 if kept is None else kept[1].nbytes
+
     def close(self) -> None:
         """Let go of the engine; twice is no harm."""
         self.count = 0
