@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from retrieval.cli import main
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure import drawn, outlook, scale
+from retrieval.measure.drawn import Drawer
 from retrieval.measure.growth import grown
 from retrieval.measure.notes import Note, Notes
 from retrieval.measure.outlook import BEYOND, Outlook, limits, many, rows, said, works
@@ -173,10 +176,35 @@ def test_memory_bounds_the_sizes(here: Lab) -> None:
 
 def test_drawing_counts_as_time(here: Lab) -> None:
     running = scale.Running(here, job(here))
+    running._ready()
+    assert 0 < running._expected([], 5_000) < 5_000
     running._pace = 1.0
-    assert running._expected([], 5_000) == 5_000
-    mark = EXACT.marks[0]
-    assert running._expected([mark], 5_000) > 5_000
+    drawn = 5_000 - len(here.gallery("stamps"))
+    assert running._expected([], 5_000) == drawn
+    assert running._expected([EXACT.marks[0]], 5_000) > drawn
+
+
+def test_what_takes_long_to_draw_is_not_begun(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though its index is known to be fast, and nothing was drawn yet this time."""
+    spec = job(here).indexes[0]
+    mark = Mark(spec.name, SMALL[0], EXACT.marks[0].point, 1, 0.0, {})
+    asked = Job(here.gallery("stamps"), here.spec("conse-lite2"), [spec])
+    body = {"marks": [asdict(mark)], "drawn": {}}
+    scale.notes(here).save(asked.key(spec.name), body)
+    draw = Drawer.draw
+
+    def slow(drawer: Drawer, count: int, seed: int = 0) -> Any:
+        time.sleep(count / 10_000)
+        return draw(drawer, count, seed)
+
+    monkeypatch.setattr(Drawer, "draw", slow)
+    monkeypatch.setattr(scale, "SIZES", (SMALL[0], 10**6))
+    start = time.monotonic()
+    steps = list(measure(here, asked, 10, room=1e11))
+    assert time.monotonic() - start < 10
+    assert [(step.count, "longer than what is left" in step.problem) for step in steps] == [
+        (10**6, True)
+    ]
 
 
 def test_what_ships_is_found_and_marked(here: Lab) -> None:

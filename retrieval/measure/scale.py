@@ -32,6 +32,8 @@ COUNT = 50
 TARGET = 0.95
 LISTS = ("nlist", "lists", "num_partitions")
 """Knobs that count lists: 4 times the root of n, as FAISS's guidelines have it."""
+PROBE = 1024
+"""Vectors that are drawn to see how long more of them will take."""
 SLOWER = 1.6
 """A build at the next size takes this much more than in proportion, at most."""
 
@@ -179,19 +181,16 @@ class Running:
         self._drawer: Drawer | None = None
         self._check: dict[str, float] = {}
         self._asked: tuple[int, Asked] | None = None
-        self._pace = 0.0  # seconds that drawing a vector took
+        self._pace = 0.0  # seconds that drawing a vector takes, and comparing it with the queries
 
     def step(self, spec: Spec, count: int, end: float) -> Generator[Mark | Left]:
         """Measure an index at a size, unless it is known, has failed or would take too long."""
         before = self.found.setdefault(spec.name, [])
         if spec.name in self.failed or count in [mark.count for mark in before]:
             return
-        if self._expected(before, count) > end - time.monotonic():
-            self.failed.add(spec.name)
-            yield Left(spec.name, count, f"{count:,} vectors would take longer than what is left")
-            return
         try:
-            mark = self._mark(spec, count)
+            late = self._expected(before, count) > end - time.monotonic()
+            mark = None if late else self._mark(spec, count)
         except LabError as error:
             self.failed.add(spec.name)
             yield Left(spec.name, count, str(error))
@@ -200,6 +199,10 @@ class Running:
             LOG.exception("measuring %s at %d vectors failed", spec.name, count)
             self.failed.add(spec.name)
             yield Left(spec.name, count, "it failed; the server's log has the details")
+            return
+        if mark is None:
+            self.failed.add(spec.name)
+            yield Left(spec.name, count, f"{count:,} vectors would take longer than what is left")
             return
         before.append(mark)
         self._keep(spec.name)
@@ -210,7 +213,9 @@ class Running:
         self._asked = self._drawer = None
 
     def _expected(self, before: Sequence[Mark], count: int) -> float:
-        drawing = 0.0 if self._asked and self._asked[0] == count else self._pace * count
+        real, _ = self._ready()
+        there = self._asked is not None and self._asked[0] == count
+        drawing = 0.0 if there else self._pace * max(0, count - len(real))
         if not before:
             return drawing
         last = before[-1]
@@ -266,19 +271,28 @@ class Running:
         self._check = note.body["check"]
         return drawer
 
-    def _drawn(self, count: int) -> Asked:
-        real = self.lab.vectors(self.job.gallery, self.job.embedder.name)
+    def _ready(self) -> tuple[Floats, Drawer]:
+        """The real vectors, and what draws more; the first time, how fast it does is tried."""
+        real = np.asarray(self.lab.vectors(self.job.gallery, self.job.embedder.name), np.float32)
         if self._drawer is None:
-            self._drawer = self._calibrated(np.asarray(real, np.float32))
-        start = time.monotonic()
-        stored = stack(np.asarray(real, np.float32), self._drawer, count)
-        self._pace = (time.monotonic() - start) / count
-        queries = self._drawer.draw(COUNT, seed=3)
-        exact = INDEXES.spec("exact")
-        with INDEXES.load(exact)(exact, Metric.COSINE) as index, threads.every_core():
-            index.build(stored)
-            truth = index.search(queries, K)[1]
-        return Asked(queries, truth, stored, "picture", K)
+            self._drawer = self._calibrated(real)
+            start = time.monotonic()
+            _among(self._drawer.draw(PROBE), self._drawer)
+            self._pace = (time.monotonic() - start) / PROBE
+        return real, self._drawer
+
+    def _drawn(self, count: int) -> Asked:
+        real, drawer = self._ready()
+        return _among(stack(real, drawer, count), drawer)
+
+
+def _among(stored: Floats, drawer: Drawer) -> Asked:
+    """The queries, and what is truly nearest to them among these vectors."""
+    queries, exact = drawer.draw(COUNT, seed=3), INDEXES.spec("exact")
+    with INDEXES.load(exact)(exact, Metric.COSINE) as index, threads.every_core():
+        index.build(stored)
+        truth = index.search(queries, K)[1]
+    return Asked(queries, truth, stored, "picture", K)
 
 
 def steady(index: Index, asked: Asked, point: Point) -> Point:
