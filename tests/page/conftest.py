@@ -17,7 +17,10 @@ SHOTS = Path(__file__).parents[2] / "screenshots"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 CHROMIUM = "/usr/bin/chromium"
 LEFT = "AbortError: signal is aborted without reason"
+PATIENT = 120_000
+"""Milliseconds that the page may take to come to what is waited for, on however busy a machine."""
 HNSW = "?gallery=stamps&q=a+bird&panel=conse-lite2@exact&panel=conse-lite2@faiss-hnsw?efSearch%3D2"
+expect.set_options(timeout=PATIENT)
 
 
 @dataclass
@@ -90,6 +93,13 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+def opened(browser: Browser) -> Page:
+    """A tab of a desktop, in the light, that is as patient as what is expected of it."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    page.set_default_timeout(PATIENT)
+    return page
+
+
 def complained(page: Page) -> list[str]:
     """The errors that a page says, as they come; none of them is that its stream was left.
 
@@ -108,7 +118,7 @@ def complained(page: Page) -> list[str]:
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    page = opened(browser)
     complaints = complained(page)
     yield page
     page.close()
@@ -118,7 +128,7 @@ def tab(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    tab = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    tab = opened(browser)
     made = Visit(tab, site, complaints=complained(tab))
     tab.on("request", made.ask)
     yield made
