@@ -24,6 +24,7 @@ from retrieval.ui.answers import Answers
 from retrieval.ui.menu import Menu
 from retrieval.where import Allowed
 from retrieval.work import Work
+from tests.held import LONGEST
 
 FREE = Licence("Apache-2.0", "yes", "https://www.apache.org/licenses/LICENSE-2.0")
 EMBEDDERS = [
@@ -154,6 +155,7 @@ class FakeLab:
         self.held.set()
         self.broken: Exception | None = None
         self.open = 0
+        self._counting = threading.Lock()
         self.asked: list[tuple[str, tuple[Panel, ...], Query, int]] = []
 
     def spec(self, name: str) -> Spec:
@@ -177,17 +179,21 @@ class FakeLab:
 
     def _answers(self, panels: Sequence[Panel], query: Query, k: int) -> Iterator[Result]:
         seen: set[str] = set()
-        self.open += 1
+        self._count(1)
         try:
             for position, panel in enumerate(panels):
                 if position:
-                    self.held.wait(10)
+                    self.held.wait(LONGEST)
                 if position and self.broken:
                     raise self.broken
                 yield self._answer(position, panel, query, k, panel.embedder in seen)
                 seen.add(panel.embedder)
         finally:
-            self.open -= 1
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._counting:  # they are asked by threads
+            self.open += more
 
     def _answer(self, position: int, panel: Panel, query: Query, k: int, shared: bool) -> Result:
         spec = next(spec for spec in EMBEDDERS if spec.name == panel.embedder)

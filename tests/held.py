@@ -1,36 +1,71 @@
-"""Measuring that waits after its first result, so that it can surely be stopped."""
+"""Measuring that waits after its first step, so that it can surely be stopped or left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
 import pytest
 
-LONGEST = 60.0
-"""Seconds after which it goes on by itself."""
+from retrieval.ui import arrivals
+
+LONGEST = 120.0
+"""Seconds after which what is held goes on by itself, and what is waited for has failed."""
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for a condition that nothing tells of."""
+    end = time.monotonic() + LONGEST
+    while not true():
+        assert time.monotonic() < end, "it never comes"
+        time.sleep(0.01)
+
+
+@dataclass
+class Held:
+    """Steps that wait.
+
+    Attributes:
+        go: set to let all of them go on.
+        begun: how many were begun, those that wait among them.
+    """
+
+    go: Event = field(default_factory=Event)
+    begun: int = 0
 
 
 @contextmanager
-def held(running: type[Any]) -> Iterator[None]:
+def held(owner: Any, name: str = "step") -> Iterator[Held]:
     """Hold every step of a measuring but the first while the block runs.
 
     Args:
-        running: whose `step` measures.
+        owner: the class or module whose function is a step.
+        name: of the function.
     """
-    go, calls, step = Event(), count(), running.step
+    hold, step = Held(), getattr(owner, name)
 
-    def waiting(self: Any, *given: Any) -> Any:
-        if next(calls):
-            go.wait(LONGEST)
-        return step(self, *given)
+    def waiting(*given: Any) -> Any:
+        hold.begun += 1
+        if hold.begun > 1:
+            hold.go.wait(LONGEST)
+        return step(*given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "step", waiting)
+        patch.setattr(owner, name, waiting)
         try:
-            yield
+            yield hold
         finally:
-            go.set()
+            hold.go.set()
+
+
+@contextmanager
+def leaving() -> Iterator[Event]:
+    """An event that is set once the one measuring of the block is told that nobody listens."""
+    left = Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrivals, "Event", lambda: left)
+        yield left

@@ -10,8 +10,9 @@ import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from retrieval.ui import launch
+from retrieval.ui import launch, turn
 from tests.fake_lab import FakeLab, answers
+from tests.held import LONGEST
 
 SHOTS = Path(__file__).parents[2] / "screenshots"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -19,6 +20,8 @@ CHROMIUM = "/usr/bin/chromium"
 LEFT = "AbortError: signal is aborted without reason"
 PATIENT = 120_000
 """Milliseconds that the page may take to come to what is waited for, on however busy a machine."""
+ENOUGH = 600.0
+"""Seconds of a measuring that ends by itself long before."""
 HNSW = "?gallery=stamps&q=a+bird&panel=conse-lite2@exact&panel=conse-lite2@faiss-hnsw?efSearch%3D2"
 expect.set_options(timeout=PATIENT)
 
@@ -76,6 +79,12 @@ def start(lab: FakeLab) -> Site:
     """Serve the page over a fake lab on a free port."""
     page = launch.start(answers(lab), "127.0.0.1", quiet=True)
     return Site(lab, str(page.local_url), page)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who measures waits for the last step of the test before, however long that takes."""
+    monkeypatch.setattr(turn, "PATIENCE", LONGEST)
 
 
 @pytest.fixture(scope="session")

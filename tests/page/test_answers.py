@@ -10,6 +10,7 @@ from retrieval.query import Query
 from retrieval.ui.arrivals import NAME
 from retrieval.ui.launch import warm
 from tests.fake_lab import FakeLab, answers
+from tests.held import LONGEST, until
 
 ONE = {"address": "?gallery=stamps&q=a+bird&panel=conse-lite2@exact"}
 
@@ -32,7 +33,8 @@ def test_the_first_example_is_asked_where_nothing_is() -> None:
     assert last[3:5] == ["", ""]
 
 
-def test_warming_is_for_nobody() -> None:
+def test_warming_is_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrieval.ui.answers.LOOK", LONGEST)  # one look, when all is there
     lab = FakeLab()
     made = answers(lab)
     warm(made)
@@ -117,10 +119,10 @@ def test_a_query_that_is_left_leaves_nothing_behind() -> None:
         stream.close()
     *_, other = made.stream(ONE)  # somebody else is answered meanwhile
     assert 'data-rank="10"' in other[1]
-    assert lab.open == 3
+    until(lambda: lab.open == 3)
     lab.held.set()
     for thread in readers():
-        thread.join(10)
+        thread.join(LONGEST)
     assert readers() == []
     assert lab.open == 0
 
@@ -131,7 +133,7 @@ def test_a_failure_of_the_lab_in_mid_stream_is_one_sentence() -> None:
     with pytest.raises(gr.Error, match="Something broke in here"):
         list(answers(lab).stream({"address": ""}))
     for thread in readers():
-        thread.join(10)
+        thread.join(LONGEST)
     assert readers() == []
 
 

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from retrieval.advisor import evidence
+from retrieval.measure import scale
 from retrieval.ui import launch
 from tests.bare import unmeasured
+from tests.held import held
 from tests.page.conftest import SHOTS
 from tests.page.test_tabs import opened, said
 from tests.page.test_tabs_http import few
@@ -75,9 +78,10 @@ def test_an_address_that_is_wrong_says_so_and_shows_the_form(tab: Page, url: str
 
 def test_it_measures_and_stops(tab: Page, url: str) -> None:
     opened(tab, url + START)
-    tab.locator("#choose [data-measure]").click()
-    expect(tab.locator("#choose .state")).to_contain_text("measured", timeout=60_000)
-    tab.locator("#choose [data-halt]").click()
+    with held(evidence, "rated"), held(scale.Running):
+        tab.locator("#choose [data-measure]").click()
+        expect(tab.locator("#choose .state")).to_contain_text("measured")
+        tab.locator("#choose [data-halt]").click()
     expect(tab.locator("#choose .state")).to_contain_text("what was measured is kept")
 
 

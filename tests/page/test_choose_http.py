@@ -11,9 +11,11 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from retrieval.advisor import evidence
 from retrieval.measure import drawn, scale
 from retrieval.ui import launch, turn
 from tests.bare import unmeasured
+from tests.held import LONGEST, held, leaving
 from tests.page.test_tabs_http import few, refusal, sent
 from tests.served import QUIET, Served, sentence
 
@@ -124,9 +126,13 @@ def test_a_measuring_streams_is_kept_and_has_a_receipt(public: Served) -> None:
 
 def test_who_goes_away_leaves_the_turn_free(public: Served) -> None:
     body = {**STAMPS, "gallery": "clipart", "seconds": 10}
-    with public.client.stream("POST", MEASURE, json=body) as lines:
-        next(lines.iter_lines())
+    with held(evidence, "rated") as rated, held(scale.Running) as steps, leaving() as left:
+        with public.client.stream("POST", MEASURE, json=body) as lines:
+            next(lines.iter_lines())
+        assert left.wait(LONGEST)  # and not only when its ten seconds are over
+        begun = rated.begun + steps.begun
     with turn.turn():
+        assert rated.begun + steps.begun <= begun + 1
         assert sent(public, DRAW, STAMPS)[0] == 200
 
 

@@ -7,18 +7,19 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from retrieval.duplicates import detection
 from retrieval.embedders import EMBEDDERS
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.ui import launch
 from retrieval.ui.answers import Answers
 from retrieval.ui.menu import Menu
+from tests.held import held
 from tests.page.conftest import SHOTS
 
 pytestmark = pytest.mark.browser
-PATIENT = 60_000
 NAMES = ("captions", "colours", "conse-lite2", "dhash", "efficientnet-lite2", "phash")
 START = "?gallery=stamps&row=10&panel=efficientnet-lite2@exact&tab=duplicates&near=colours"
 
@@ -34,8 +35,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def opened(page: Page, address: str) -> Page:
     page.goto(address)
-    expect(page.locator("#duplicates .twins")).to_be_visible(timeout=PATIENT)
-    expect(page.locator("#duplicates [data-piece=live] svg")).to_have_count(6, timeout=PATIENT)
+    expect(page.locator(".over")).to_be_attached()  # from now on the address tells what is chosen
+    expect(page.locator("#duplicates .twins")).to_be_visible()
+    expect(page.locator("#duplicates [data-piece=live] svg")).to_have_count(6)
     return page
 
 
@@ -66,7 +68,7 @@ def test_the_picture_of_the_query_and_then_a_click(tab: Page, url: str) -> None:
     words = tile.locator("img").get_attribute("alt") or ""
     tile.focus()
     tab.keyboard.press("Enter")
-    expect(heading).to_contain_text(words.rstrip("."), timeout=PATIENT)
+    expect(heading).to_contain_text(words.rstrip("."))
     assert said(tab)["picture"] == [tile.get_attribute("data-twin")]
 
 
@@ -104,7 +106,7 @@ def test_an_address_opens_as_it_was(tab: Page, url: str) -> None:
 def test_too_loose_is_a_sentence_and_the_pickers_stay(tab: Page, url: str) -> None:
     tab.goto(url + START + "&radius=64")
     problem = tab.locator("#duplicates .problem")
-    expect(problem).to_contain_text("choose a stricter threshold", timeout=PATIENT)
+    expect(problem).to_contain_text("choose a stricter threshold")
     tab.locator("[data-radius]").focus()
     tab.keyboard.press("Home")
     expect(tab.locator("#duplicates .twins")).to_be_visible()
@@ -114,26 +116,24 @@ def test_too_loose_is_a_sentence_and_the_pickers_stay(tab: Page, url: str) -> No
 def test_measuring_and_stopping(tab: Page, url: str) -> None:
     opened(tab, url + START)
     tab.locator("[data-pictures]").fill("700")
-    tab.locator("#duplicates [data-measure]").click()
     state = tab.locator("#duplicates .state")
-    expect(state).to_contain_text("of 700 pictures", timeout=PATIENT)
-    tab.locator("#duplicates [data-halt]").click()
+    with held(detection, "_stacked"):
+        tab.locator("#duplicates [data-measure]").click()
+        expect(state).to_contain_text("of 700 pictures")
+        tab.locator("#duplicates [data-halt]").click()
     expect(state).to_contain_text("Stopped; what was measured is kept")
     expect(tab.locator("#duplicates [data-measure]")).to_be_visible()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
-def test_nothing_scrolls_sideways(browser: Browser, url: str, width: int, scheme: str) -> None:
-    page = browser.new_page(
-        viewport={"width": width, "height": 844},
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    opened(page, url + START)
+def test_nothing_scrolls_sideways(tab: Page, url: str, width: int, scheme: str) -> None:
+    tab.set_viewport_size({"width": width, "height": 844})
+    tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    opened(tab, url + START)
     sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(sideways) == 0
-    for button in page.locator("#duplicates button:visible").all():
+    assert tab.evaluate(sideways) == 0
+    for button in tab.locator("#duplicates button:visible").all():
         box = button.bounding_box()
         assert box is not None and min(box["width"], box["height"]) >= 43.5
     Path(SHOTS).mkdir(exist_ok=True)
-    page.screenshot(path=SHOTS / f"duplicates-{width}-{scheme}.png", full_page=True)
-    page.close()
+    tab.screenshot(path=SHOTS / f"duplicates-{width}-{scheme}.png", full_page=True)

@@ -14,6 +14,7 @@ from retrieval.ui.launch import start
 from retrieval.ui.page import TOGETHER
 from retrieval.ui.uploads import LARGEST
 from tests.fake_lab import FakeLab, answers
+from tests.held import LONGEST, until
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.server
@@ -169,10 +170,10 @@ def test_closed_tabs_hold_up_nobody(server: tuple[str, FakeLab]) -> None:
                 next(line for line in lines.iter_lines() if "process_generating" in line)
         one = {"address": "?gallery=stamps&q=a+bird&panel=conse-lite2@exact"}
         assert streamed(url, 0, [one])["success"]
-        assert lab.open == TOGETHER + 4  # their readers, until the lab answers
+        until(lambda: lab.open == TOGETHER + 4)  # their readers, until the lab answers
     finally:
         lab.held.set()
     for thread in threading.enumerate():
         if thread.name == NAME:
-            thread.join(10)
+            thread.join(LONGEST)
     assert lab.open == 0

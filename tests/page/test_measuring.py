@@ -27,6 +27,7 @@ from retrieval.ui.splits import splits
 from retrieval.ui.tables import rated
 from tests.bare import unmeasured
 from tests.fake_lab import FakeGallery, FakeLab, menu
+from tests.page.conftest import ENOUGH
 from tests.page.test_plots import FEW, SPECS, curves, job, point, stored
 
 # --- rounds ---------------------------------------------------------------------------------------
@@ -34,7 +35,7 @@ from tests.page.test_plots import FEW, SPECS, curves, job, point, stored
 
 def test_rounds_begin_with_every_default_and_end_where_they_are_left(tmp_path: Path) -> None:
     lab = unmeasured(tmp_path)
-    steps = rounds(lab, job(lab), 60)
+    steps = rounds(lab, job(lab), ENOUGH)
     first = [next(steps) for _ in SPECS]
     assert [each.index for each in first] == list(FEW)
     for spec, step in zip(SPECS, first, strict=True):
@@ -47,7 +48,7 @@ def test_rounds_begin_with_every_default_and_end_where_they_are_left(tmp_path: P
 
 def test_the_next_rounds_begin_with_what_is_missing(tmp_path: Path) -> None:
     lab = unmeasured(tmp_path)
-    steps = rounds(lab, job(lab), 60)
+    steps = rounds(lab, job(lab), ENOUGH)
     done = [next(steps) for _ in range(4)]
     steps.close()
     queries = asked(lab, lab.gallery("stamps"), "conse-lite2", "picture", 10, 200)
@@ -69,7 +70,7 @@ def test_an_index_that_fails_costs_its_own_points_alone(
         return real(lab.gallery("stamps"), panel)
 
     monkeypatch.setattr(lab, "index", broken)
-    steps = list(rounds(lab, job(lab), 60))
+    steps = list(rounds(lab, job(lab), ENOUGH))
     assert [each.problem for each in steps if each.problem] == ["faiss-hnsw failed: it broke"]
     assert {each.index for each in steps if each.point} == {"exact", "faiss-ivf"}
 
@@ -194,7 +195,7 @@ def test_the_latest_results_are_kept() -> None:
 
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     lab = unmeasured(tmp_path)
-    steps = rounds(lab, job(lab), 60)
+    steps = rounds(lab, job(lab), ENOUGH)
     assert next(steps).point is not None
     (tmp_path / "sweeps").write_text("no folder")
     with pytest.raises(LabError, match="cannot write .*sweeps.*free some space or set PARALLAX"):

@@ -18,12 +18,11 @@ from retrieval.ui import launch
 from retrieval.ui.turn import turn
 from tests.bare import unmeasured
 from tests.held import held
-from tests.page.conftest import SHOTS
+from tests.page.conftest import ENOUGH, SHOTS
 from tests.page.test_tabs_http import few
 from tests.test_outlook import SMALL
 
 pytestmark = pytest.mark.browser
-PATIENT = 60_000
 ADDRESS = "?gallery=stamps&row=10&panel=conse-lite2@exact&tab=tradeoffs&embedder=conse-lite2"
 TEXT, PICTURE = f"{ADDRESS}&queries=text", f"{ADDRESS}&queries=picture"
 BLUE = (0, 0x72, 0xB2)
@@ -39,8 +38,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         made = unmeasured(tmp_path_factory.mktemp("cache"))
         spec, gallery = made.spec("conse-lite2"), made.gallery("stamps")
         fitting = few(made).menu.fitting(spec)
-        list(rounds(made, Job(gallery, spec, fitting, "picture"), 60))
-        list(scale.measure(made, scale.Job(gallery, spec, fitting), 60))
+        list(rounds(made, Job(gallery, spec, fitting, "picture"), ENOUGH))
+        list(scale.measure(made, scale.Job(gallery, spec, fitting), ENOUGH))
         yield made
 
 
@@ -53,7 +52,7 @@ def url(lab: Lab) -> Iterator[str]:
 
 def opened(tab: Page, address: str) -> Page:
     tab.goto(address)
-    expect(tab.locator(".over")).to_be_attached(timeout=PATIENT)
+    expect(tab.locator(".over")).to_be_attached()
     expect(tab.locator("#tradeoffs .legend").first).to_be_visible()
     expect(tab.locator("#scale h2")).to_be_visible()
     return tab
@@ -89,9 +88,9 @@ def test_scale_is_measured_and_stopped(tab: Page, url: str) -> None:
     expect(tab.locator("#scale .sizes")).to_have_count(0)
     with held(scale.Running):
         tab.locator("#scale [data-measure]").click()
-        expect(tab.locator("#scale .figures")).to_be_visible(timeout=PATIENT)
+        expect(tab.locator("#scale .figures")).to_be_visible()
         tab.locator("#scale [data-halt]").click()
-    expect(tab.locator("#scale .state")).to_contain_text("kept", timeout=PATIENT)
+    expect(tab.locator("#scale .state")).to_contain_text("kept")
     expect(tab.locator("#tradeoffs .state")).to_have_text("")
     with turn():  # what runs when it is stopped ends first
         pass
@@ -110,7 +109,7 @@ def test_all_together_is_an_axis(tab: Page, url: str) -> None:
 def test_the_other_kind_is_one_click_away(tab: Page, url: str) -> None:
     opened(tab, url + PICTURE)
     tab.get_by_role("button", name="Measure with captions too").click()
-    expect(tab.locator("#tradeoffs .bone").first).to_be_attached(timeout=PATIENT)
+    expect(tab.locator("#tradeoffs .bone").first).to_be_attached()
     expect(tab.locator("#tradeoffs [name=queries][value=text]")).to_be_checked()
     expect(tab.locator("#tradeoffs [data-piece=both] .hint")).to_contain_text("Most lost")
 

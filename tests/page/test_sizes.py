@@ -28,6 +28,7 @@ from retrieval.ui.scatter import AXES
 from retrieval.ui.sizes import Row, plots, words
 from retrieval.ui.tradeoffs import Tradeoffs
 from tests.bare import unmeasured
+from tests.page.conftest import ENOUGH
 from tests.page.test_plots import curves, job, point, stored
 from tests.page.test_tabs_http import few
 from tests.test_outlook import EXACT, HNSW, SMALL, known
@@ -125,13 +126,13 @@ def test_it_is_measured_drawn_and_taken_away(tmp_path: Path, quick: None) -> Non
     empty = tab.draw(ASKED)
     assert "Measure on this machine" in empty["head"] and empty["plot"] == empty["table"] == ""
     assert "stroke" not in empty["more"]
-    lines = list(tab.measure({**ASKED, "seconds": 30}))
+    lines = list(tab.measure({**ASKED, "seconds": ENOUGH}))
     assert lines[-1]["say"].endswith("measured and kept; press again for more.")
     html = tab.draw(ASKED)
     assert html["plot"].count('<svg class="scatter"') == 3
     assert "Drawn over real" in html["more"]
     assert "Measured on" in html["plot"]
-    again = list(tab.measure({**ASKED, "seconds": 30}))
+    again = list(tab.measure({**ASKED, "seconds": ENOUGH}))
     assert again[-1]["say"].startswith("All is measured")
     text, name = tab.figures(ASKED, "csv")
     assert name == "scale-stamps-conse-lite2.csv"
@@ -277,7 +278,7 @@ def test_the_axis_may_be_all_together(tmp_path: Path) -> None:
 
 def test_marks_are_the_same_as_in_the_tradeoffs(tmp_path: Path, quick: None) -> None:
     tab = ScaleTab(few(unmeasured(tmp_path)))
-    list(tab.measure({**ASKED, "seconds": 20}))
+    list(tab.measure({**ASKED, "seconds": ENOUGH}))
     legend = tab.draw(ASKED)["plot"]
     for at, name in enumerate(("exact", "faiss-hnsw", "faiss-ivf")):
         assert f"{Mark(at).legend()}{INDEXES.spec(name).title}" in legend

@@ -14,15 +14,14 @@ from playwright.sync_api import Page, expect
 
 from retrieval.lab import Lab
 from retrieval.measure.rounds import Job, Running, rounds, sweeps
-from retrieval.ui import launch
+from retrieval.ui import launch, ratings
 from retrieval.ui.turn import turn
 from tests.bare import unmeasured
 from tests.held import held
-from tests.page.conftest import SHOTS
+from tests.page.conftest import ENOUGH, SHOTS
 from tests.page.test_tabs_http import few
 
 pytestmark = pytest.mark.browser
-PATIENT = 60_000
 ROW = "?gallery=stamps&row=10&panel=efficientnet-lite2@exact"
 TRADEOFFS = ROW + "&tab=tradeoffs&embedder=efficientnet-lite2&queries=picture"
 
@@ -47,7 +46,7 @@ def job(lab: Lab, embedder: str) -> Job:
 
 
 def measured(lab: Lab, embedder: str) -> None:
-    for _ in rounds(lab, job(lab, embedder), 60):
+    for _ in rounds(lab, job(lab, embedder), ENOUGH):
         pass
 
 
@@ -60,7 +59,7 @@ def url(lab: Lab) -> Iterator[str]:
 
 def opened(tab: Page, address: str) -> Page:
     tab.goto(address)
-    expect(tab.locator(".over")).to_be_attached(timeout=PATIENT)
+    expect(tab.locator(".over")).to_be_attached()
     return tab
 
 
@@ -128,7 +127,7 @@ def test_a_picture_given_beside_the_search_opens_it(tab: Page, url: str, lab: La
     given = {"name": "a.webp", "mimeType": "image/webp", "buffer": picture}
     tab.locator("#file").set_input_files(given)  # type: ignore[arg-type]
     expect(tab.locator("#ask")).to_be_visible()
-    expect(tab.locator(".verdict")).to_contain_text("Like your picture", timeout=PATIENT)
+    expect(tab.locator(".verdict")).to_contain_text("Like your picture")
 
 
 def test_a_tab_that_cannot_be_drawn_says_why(tab: Page, url: str) -> None:
@@ -196,9 +195,9 @@ def test_measuring_here_draws_points_and_stop_keeps_them(tab: Page, url: str, la
     expect(tab.locator("#tradeoffs [data-halt]")).to_be_hidden()
     with held(Running):
         tab.locator("#tradeoffs [data-measure]").click()
-        expect(tab.locator("#tradeoffs .dot").first).to_be_visible(timeout=PATIENT)
+        expect(tab.locator("#tradeoffs .dot").first).to_be_visible()
         tab.locator("#tradeoffs [data-halt]").click()
-    expect(tab.locator("#tradeoffs .state")).to_contain_text("kept", timeout=PATIENT)
+    expect(tab.locator("#tradeoffs .state")).to_contain_text("kept")
     expect(tab.locator("#tradeoffs [data-measure]")).to_be_visible()
     with turn():  # what runs when it is stopped ends first
         asked = job(lab, "conse-lite2")
@@ -222,9 +221,10 @@ def test_what_is_left_is_counted_again_after_a_stop(tab: Page, url: str) -> None
     lead = tab.locator("#quality .lead")
     expect(lead).to_contain_text("queries to measure")
     before = lead.inner_text()
-    tab.locator("#quality [data-measure]").click()
-    expect(tab.locator("#quality .state")).to_contain_text(" of ", timeout=PATIENT)
-    tab.locator("#quality [data-halt]").click()
+    with held(ratings, "_columns"):
+        tab.locator("#quality [data-measure]").click()
+        expect(tab.locator("#quality .state")).to_contain_text(" of ")
+        tab.locator("#quality [data-halt]").click()
     expect(tab.locator("#quality .state")).to_have_text("Stopped; what was measured is kept.")
     expect(lead).not_to_have_text(before)
     expect(tab.locator("#quality [data-measure]")).to_be_visible()
@@ -234,7 +234,7 @@ def test_quality_is_measured_and_its_worst_queries_are_asked(tab: Page, url: str
     opened(tab, url + ROW + "&tab=quality")
     expect(tab.locator("#quality .short").first).to_contain_text("not measured yet")
     tab.locator("#quality [data-measure]").click()
-    expect(tab.locator("#quality .state")).to_contain_text("All measured", timeout=PATIENT)
+    expect(tab.locator("#quality .state")).to_contain_text("All measured")
     expect(tab.locator("#quality .chart")).to_contain_text("EfficientNet-Lite2 × Exact")
     expect(tab.locator("#quality .chart")).to_contain_text("index 0.000 [0.000, 0.000]")
     expect(tab.locator("#quality [data-piece=plot] .task").last.locator("td b")).to_have_count(6)
@@ -312,7 +312,7 @@ def test_a_threshold_dims_and_is_kept_in_the_address(tab: Page, url: str) -> Non
     expect(tab.locator("[data-none]")).to_contain_text("No good match: the best has a probability")
     tab.wait_for_function("location.search.includes('good=100')")
     tab.reload()
-    expect(tab.locator("[data-none]")).to_contain_text("No good match", timeout=PATIENT)
+    expect(tab.locator("[data-none]")).to_contain_text("No good match")
     expect(tab.locator("[data-good]")).to_have_value("100")
     tab.locator("[data-good]").press("Home")
     expect(tab.locator("[data-none]")).to_be_hidden()
@@ -371,11 +371,11 @@ def test_a_visitors_votes_stay_in_the_browser(tab: Page, tmp_path: Path) -> None
         tab.locator("[data-cast=tie]").click()
         place = tab.locator("#quality [data-piece=vote]")
         expect(place).to_contain_text("1 vote.")
-        expect(tab.locator(".panel[aria-busy]")).to_have_count(0, timeout=PATIENT)
+        expect(tab.locator(".panel[aria-busy]")).to_have_count(0)
         tab.reload()
-        expect(place).to_contain_text("1 vote.", timeout=PATIENT)
-        expect(tab.locator(".over")).to_be_attached(timeout=PATIENT)
-        expect(tab.locator(".panel[aria-busy]")).to_have_count(0, timeout=PATIENT)
+        expect(place).to_contain_text("1 vote.")
+        expect(tab.locator(".over")).to_be_attached()
+        expect(tab.locator(".panel[aria-busy]")).to_have_count(0)
         tab.wait_for_load_state("networkidle")  # the answer's stream has been read to its end
         assert not (tmp_path / "votes").exists()
         tab.goto("about:blank")  # before its server goes

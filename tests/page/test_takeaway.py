@@ -23,11 +23,11 @@ from retrieval.ui import launch
 from retrieval.ui.takeaway import takeaway, told
 from tests.bare import unmeasured
 from tests.fake_lab import FakeGallery
+from tests.page.conftest import ENOUGH
 from tests.page.test_tabs_http import few
 from tests.test_outlook import SMALL
 
 browsed = pytest.mark.browser
-PATIENT = 60_000
 START = "?gallery=stamps&row=10&panel=efficientnet-lite2@exact&panel=phash@exact&tab="
 TABS = {
     "search": "",
@@ -70,15 +70,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         gallery, spec = lab.gallery("stamps"), lab.spec("conse-lite2")
         fitting = few(lab).menu.fitting(spec)
         for kind in ("picture", "text"):
-            list(rounds(lab, Job(gallery, spec, fitting, kind), 10))
-        list(scale.measure(lab, scale.Job(gallery, spec, fitting), 60))
+            list(rounds(lab, Job(gallery, spec, fitting, kind), ENOUGH))
+        list(scale.measure(lab, scale.Job(gallery, spec, fitting), ENOUGH))
         page = launch.start(few(lab), "127.0.0.1", quiet=True)
         yield Place(lab, str(page.local_url))
         page.close()
 
 
 def saved(button: Locator, folder: Path) -> Path:
-    with button.page.expect_download(timeout=PATIENT) as waiting:
+    with button.page.expect_download() as waiting:
         button.click()
     path = folder / waiting.value.suggested_filename
     waiting.value.save_as(path)
@@ -116,21 +116,21 @@ def settled(tab: Page, name: str) -> None:
     """A tab with all that it can draw."""
     view = tab.locator(f"#{name}")
     if name == "search":
-        expect(tab.locator(".chart td.wide")).to_have_count(2, timeout=PATIENT)
+        expect(tab.locator(".chart td.wide")).to_have_count(2)
     elif name == "quality":
         view.locator("[data-measure]").click()
-        expect(view.locator(".state")).to_contain_text("All measured", timeout=2 * PATIENT)
+        expect(view.locator(".state")).to_contain_text("All measured")
         tab.locator("[data-vote=next]").click()
         tab.locator("[data-mark]").first.click()
         tab.locator("[data-cast=left]").click()
-        expect(view.locator("[data-judgements=csv]")).to_be_visible(timeout=PATIENT)
+        expect(view.locator("[data-judgements=csv]")).to_be_visible()
     elif name == "tradeoffs":
-        expect(view.locator("[data-piece=both] .scatter")).to_be_visible(timeout=PATIENT)
-        expect(tab.locator("#scale .sizes svg")).to_have_count(3, timeout=PATIENT)
+        expect(view.locator("[data-piece=both] .scatter")).to_be_visible()
+        expect(tab.locator("#scale .sizes svg")).to_have_count(3)
     elif name == "duplicates":
-        expect(view.locator("[data-piece=live] svg")).to_have_count(6, timeout=PATIENT)
+        expect(view.locator("[data-piece=live] svg")).to_have_count(6)
     else:
-        expect(view.locator(".advice article")).to_have_count(3, timeout=PATIENT)
+        expect(view.locator(".advice article")).to_have_count(3)
 
 
 @browsed
@@ -139,7 +139,7 @@ def test_everything_that_is_seen_can_be_taken_away(
     tab: Page, place: Place, name: str, tmp_path: Path
 ) -> None:
     tab.goto(place.url + START + (name if name != "search" else "") + TABS[name])
-    expect(tab.locator(".over")).to_be_attached(timeout=PATIENT)
+    expect(tab.locator(".over")).to_be_attached()
     settled(tab, name)
     tab.evaluate("document.querySelectorAll('.view details').forEach((each) => (each.open = true))")
     views = ["body"] if name == "search" else [f"#{name}", *["#scale"] * (name == "tradeoffs")]
