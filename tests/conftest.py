@@ -11,7 +11,7 @@ import pytest
 
 from retrieval.embedders import EMBEDDERS
 from retrieval.lab import Lab
-from retrieval.runtime import paths
+from retrieval.runtime import paths, servers
 from tests.bare import unmeasured
 from tests.fakes import BLIND, COLOUR, Colours
 from tests.hubclient import HubClient
@@ -19,6 +19,7 @@ from tests.hubserver import HubServer, Trouble
 
 for name in ("JINA_API_KEY", "COHERE_API_KEY"):  # no test spends the money of whoever runs it
     os.environ.pop(name, None)
+os.environ.setdefault(servers.VARIABLE, "60")  # seconds: a busy machine is no server that hangs
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import grpc
+
+from tests.fakeserver import slowly
 
 CODES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -33,12 +34,11 @@ class Mood(grpc.ServerInterceptor):  # type: ignore[misc]
         sent = dict(details.invocation_metadata).get("authorization", "")
         if server.key and not self._fits(sent):
             return refusing(CODES[401])
+        slowly(server)
         if isinstance(server.mood, int):
             return refusing(CODES[server.mood])
         if server.mood == "cut":
             return refusing(grpc.StatusCode.UNAVAILABLE)
-        if server.mood == "slow":
-            time.sleep(3)
         return proceed(details)
 
     def _fits(self, sent: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import time
 from itertools import islice
 from typing import Any
 
@@ -21,13 +20,13 @@ class Pinecone(Fake):
 
     Attributes:
         width: of the index.
-        late: seconds until ``describe_index_stats`` knows of what was written.
+        late: times that ``describe_index_stats`` does not yet know of what was written.
     """
 
     def __init__(self, width: int = 0) -> None:
-        self.width, self.late = width, 0.0
+        self.width, self.late = width, 0
         self.held: dict[str, dict[str, Any]] = {}
-        self._counts: dict[str, tuple[float, int]] = {}
+        self._counts: dict[str, tuple[int, int]] = {}
         super().__init__()
 
     def close(self) -> None:
@@ -62,13 +61,11 @@ class Pinecone(Fake):
         return 200, {"upsertedCount": len(vectors)}
 
     def _stats(self) -> dict[str, Any]:
-        now = time.monotonic()
         for space, held in self.held.items():
-            at, known = self._counts.get(space, (now, 0))
-            if known != len(held) and (now - at >= self.late or not self.late):
-                self._counts[space] = now, len(held)
-            else:
-                self._counts.setdefault(space, (at, known))
+            left, known = self._counts.get(space, (self.late, 0))
+            if known != len(held):
+                left, known = (left - 1, known) if left else (self.late, len(held))
+            self._counts[space] = left, known
         shown = {
             space: {"vectorCount": known} for space, (_, known) in self._counts.items() if known
         }

@@ -12,6 +12,17 @@ from urllib.parse import parse_qs, urlsplit
 Answer = tuple[int, Any]
 
 
+LONGEST = 60.0
+"""Seconds for which a slow server holds an answer, unless its mood changes."""
+
+
+def slowly(server: Any) -> None:
+    """Hold an answer as long as a server is slow."""
+    end = time.monotonic() + LONGEST
+    while server.mood == "slow" and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 class Fake:
     """A server that keeps what it holds when it is stopped and started again.
 
@@ -104,10 +115,9 @@ class Handler(BaseHTTPRequestHandler):
         fake = self.fake
         if fake.key and self.headers.get(fake.header, "").removeprefix("Bearer ") != fake.key:
             return 401, fake.refused(401)
+        slowly(fake)
         if isinstance(fake.mood, int):
             return fake.mood, fake.refused(fake.mood)
-        if fake.mood == "slow":
-            time.sleep(3)
         with fake.turn:
             return fake.answer(self.command, path.strip("/").split("/"), query, body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -24,11 +25,14 @@ from retrieval.readiness import state
 from retrieval.runtime import servers
 from retrieval.types import Metric
 from tests import remotes
+from tests.held import LONGEST, until
 from tests.vectors import built, drawn, made
 
 pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parent.parent
+LATE = 20.0
+"""Seconds: many more than the one that is enough, far fewer than a slow server takes."""
 NAMES = list(remotes.KINDS)
 Hurry: TypeAlias = Callable[[], None]
 each = pytest.mark.parametrize("name", NAMES)
@@ -81,22 +85,24 @@ def test_a_mood_is_one_sentence_in_time_and_passes(
     vectors = drawn(Metric.COSINE, 120)
     index = built(name, Metric.COSINE, vectors)
     wanted = index.search(vectors[:1], 5)[0].tolist()
-    hasty()
+    if kind is Unreachable:  # what is refused at once is told however late that comes
+        hasty()
     server.mood = mood
     for ask in (lambda: index.search(vectors[:1], 5), index.reach):
         start = time.monotonic()
         with pytest.raises(kind, match=sentence.format(variable=variable(name))) as caught:
             ask()
-        assert time.monotonic() - start < 2 and "secret" not in str(caught.value)
+        assert time.monotonic() - start < LATE and "secret" not in str(caught.value)
     server.mood = ""
-    for _ in range(30):  # gRPC looks again a moment later
-        try:
-            assert index.search(vectors[:1], 5)[0].tolist() == wanted
-            break
-        except Unreachable:
-            time.sleep(0.2)
-    else:
-        raise AssertionError("it never heals")
+    until(lambda: found(index, vectors[:1]) == wanted)  # gRPC looks again a moment later
+
+
+def found(index: Any, queries: Any) -> Any:
+    """What is found, once the server answers."""
+    try:
+        return index.search(queries, 5)[0].tolist()
+    except Unreachable:
+        return None
 
 
 @each
@@ -109,15 +115,9 @@ def test_a_server_that_was_away_answers_again(name: str, server: Any, hasty: Hur
     start = time.monotonic()
     with pytest.raises(Unreachable, match="does not answer"):
         index.search(vectors[:1], 5)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < LATE
     server.start()
-    healed = time.monotonic()
-    while True:
-        try:
-            assert index.search(vectors[:1], 5)[0].tolist() == wanted
-            break
-        except Unreachable:
-            assert time.monotonic() - healed < 10, "it never heals"
+    until(lambda: found(index, vectors[:1]) == wanted)
 
 
 @each
@@ -128,28 +128,32 @@ def test_restarted_in_mid_query_is_an_answer_or_a_sentence(
     index = built(name, Metric.COSINE, vectors)
     wanted = index.search(vectors[:3], 5)[0].tolist()
     hasty()
-    wrong, said, stop = list[object](), list[str](), threading.Event()
+    wrong, said, stop = list[object](), list[object](), threading.Event()
 
     def asking() -> None:
         while not stop.is_set():
             try:
-                if index.search(vectors[:3], 5)[0].tolist() != wanted:
+                said.append(found(index, vectors[:3]))
+                if said[-1] not in (wanted, None):
                     wrong.append("another answer")
-            except Unreachable as error:
-                said.append(str(error))
             except Exception as error:
                 wrong.append(error)
+
+    def more(answer: object) -> None:
+        """Wait until it is said again."""
+        begun = len(said)
+        until(lambda: wrong or answer in said[begun:])
 
     worker = threading.Thread(target=asking)
     worker.start()
     for _ in range(2):
-        time.sleep(0.2)
+        more(wanted)
         server.stop()
-        time.sleep(0.1)
+        more(None)
         server.start()
-    time.sleep(0.3)
+    more(wanted)
     stop.set()
-    worker.join(20)
+    worker.join(LONGEST)
     assert not wrong and not worker.is_alive()
 
 
@@ -162,7 +166,7 @@ def test_one_that_drips_its_answer_ends_in_time(name: str, server: Any, hasty: H
     start = time.monotonic()
     with pytest.raises(Unreachable, match="does not answer within 1 s"):
         index.search(vectors[:1], 5)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < LATE
 
 
 @each
@@ -229,7 +233,7 @@ index.build(drawn(Metric.COSINE, 2000))
 def test_killed_in_the_middle_the_next_goes_on(
     name: str, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, name], cwd=ROOT, timeout=60)
+    done = subprocess.run([sys.executable, "-c", KILLED, name], cwd=ROOT, timeout=LONGEST)
     assert done.returncode == -9
     vectors, begun = drawn(Metric.COSINE, 2000), list[int]()
     index: Any = made(name, Metric.COSINE)
@@ -298,26 +302,28 @@ def test_no_address_a_bad_one_and_a_silent_one_are_said(
         assert "secret" not in str(caught.value)
         assert state(spec).kind == "unreachable"
     monkeypatch.setenv(variable(name), "http://user:secret@127.0.0.1:1")
+    monkeypatch.setenv(servers.VARIABLE, "1")
     start = time.monotonic()
     with pytest.raises(Unreachable, match="at 127.0.0.1:1 does not answer") as silent:
         index.build(drawn(Metric.COSINE, 5))
-    assert "secret" not in str(silent.value) and time.monotonic() - start < 7
+    assert "secret" not in str(silent.value) and time.monotonic() - start < LATE
     state(spec)
-    assert servers.watch("127.0.0.1", 1).known.wait(10)
+    assert servers.watch("127.0.0.1", 1).known.wait(LONGEST)
     assert state(spec).kind == "unreachable" and "127.0.0.1:1" in state(spec).reason
 
 
 def test_looking_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "SECONDS", LONGEST)
     spec = INDEXES.spec("qdrant-server")
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
         for _ in range(4):  # no more fit, so that the next is left without an answer
             one = waiting.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(full.getsockname())
-        monkeypatch.setenv("PARALLAX_QDRANT", f"http://127.0.0.1:{full.getsockname()[1]}")
-        start = time.monotonic()
+        port = full.getsockname()[1]
+        monkeypatch.setenv("PARALLAX_QDRANT", f"http://127.0.0.1:{port}")
         assert state(spec).kind == "ready"  # until something else is known
-        assert time.monotonic() - start < 0.5
+        assert not servers.watch("127.0.0.1", port).known.is_set()
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "soon", "inf", "601", "nan"])
@@ -344,7 +350,7 @@ def test_counts_that_show_late_are_waited_for(
     monkeypatch.setenv("PARALLAX_PINECONE", server.address)
     monkeypatch.setenv("PARALLAX_PINECONE_KEY", "key")
     monkeypatch.setattr(remote_fill, "PAUSE", 0.05)
-    server.late = 0.5
+    server.late = 5
     vectors = drawn(Metric.COSINE, 350)
     index = built("pinecone", Metric.COSINE, vectors)
     assert index.search(vectors[349:], 1)[0].tolist() == [[349]]
@@ -366,19 +372,15 @@ def test_a_cluster_s_shards_and_replicas_are_asked_for(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("name", ["qdrant-server", "weaviate-hnsw"])
-def test_a_slow_server_costs_its_panel_alone(
-    name: str, server: Any, hasty: Hurry, lab: Lab
-) -> None:
+def test_a_slow_server_costs_its_panel_alone(name: str, server: Any, lab: Lab) -> None:
     panels = [Panel("colour", "exact"), Panel("colour", name)]
     assert all(not r.problem for r in lab.compare("colours", panels, Query(row=3), 5))
-    hasty()
     server.mood = "slow"
-    start, took = time.monotonic(), dict[int, float]()
-    results = {}
-    for result in lab.compare("colours", panels, Query(row=3), 5):
-        results[result.position], took[result.position] = result, time.monotonic() - start
-    assert not results[0].problem and took[0] < 0.9  # it waits for nobody
-    assert "does not answer" in results[1].problem and took[1] < 2.5
+    results = lab.compare("colours", panels, Query(row=3), 5)
+    first = next(results)  # it waits for nobody
+    assert (first.position, first.problem, server.mood) == (0, "", "slow")
+    server.mood = 503
+    assert re.search("fails .503|does not answer", next(results).problem)
     server.mood = ""
     assert all(not r.problem for r in lab.compare("colours", panels, Query(row=3), 5))
 

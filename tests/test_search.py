@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result, Vectors
 from tests.fakes import COLOURS, Colour
+from tests.held import LONGEST, until
 
 EXACT = Panel("colour", "exact")
 HNSW = Panel("colour", "faiss-hnsw")
@@ -144,17 +146,34 @@ def test_truth_and_waiting_are_in_no_latency(lab: Lab) -> None:
     )
 
 
-def test_waiting_for_the_lane_is_shown_apart(lab: Lab) -> None:
+def test_waiting_for_the_lane_is_shown_apart(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     answered(lab, [EXACT], Query(text="red"))
-    with lane.LANE:
+    turn, clock = Asked(), [0]
+    monkeypatch.setattr(lane, "LANE", turn)
+    monkeypatch.setattr(lane, "time", SimpleNamespace(perf_counter_ns=lambda: clock[0]))
+    with turn.lock:
         found = lab.compare("colours", [EXACT], Query(text="red"), 5)
         results: list[Result] = []
         thread = threading.Thread(target=lambda: results.extend(found))
         thread.start()
-        time.sleep(0.2)  # what is waited is what is measured
+        assert turn.asked.wait(LONGEST)
+        clock[0] += 200_000_000
     thread.join()
-    assert results[0].waited_ms > 150
-    assert results[0].timings.total < 100
+    assert (results[0].waited_ms, results[0].timings.total) == (200, 0)
+
+
+class Asked:
+    """A lane that tells when somebody wants it."""
+
+    def __init__(self) -> None:
+        self.lock, self.asked = threading.Lock(), threading.Event()
+
+    def __enter__(self) -> None:
+        self.asked.set()
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
 
 
 def test_missed_neighbours_carry_their_true_rank(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +237,7 @@ def test_a_finished_panel_waits_for_no_other(lab: Lab, monkeypatch: pytest.Monke
 
     def slow(name: str) -> object:
         if name == "blind":
-            assert release.wait(10)
+            assert release.wait(LONGEST)
         return original(name)
 
     monkeypatch.setattr(lab, "embedder", slow)
@@ -234,12 +253,18 @@ def test_many_who_wait_for_one_build_keep_nobody_else_waiting(
     """Forty searches that were begun, and left, while a gallery is embedded for minutes."""
     (before,) = answered(lab, [EXACT], Query(row=3))
     built, plain = threading.Event(), Colour._images
+    begun, answer = list[object](), search._answer
 
     def slow(embedder: Colour, batch: Sequence[Image.Image]) -> Vectors:
-        assert embedder.spec.name != "blind" or built.wait(60)
+        assert embedder.spec.name != "blind" or built.wait(LONGEST)
         return plain(embedder, batch)
 
+    def noted(*given: Any) -> Result:
+        begun.append(given)
+        return answer(*given)
+
     monkeypatch.setattr(Colour, "_images", slow)
+    monkeypatch.setattr(search, "_answer", noted)
     waiting = [Panel("blind", index) for index in ("exact", "exact", "exact", "exact")]
     left = [
         threading.Thread(target=list, args=(lab.compare("colours", waiting, Query(row=0), 5),))
@@ -250,9 +275,9 @@ def test_many_who_wait_for_one_build_keep_nobody_else_waiting(
     try:
         for thread in left:
             thread.start()
-        time.sleep(2)  # by now all of them wait
+        until(lambda: len(begun) == len(left) * len(waiting))  # a thread is held by each
         other.start()
-        other.join(20)
+        other.join(LONGEST / 2)  # while the others still wait
         assert [each.hits for each in found] == [before.hits]
     finally:
         built.set()

@@ -187,7 +187,8 @@ def test_the_latest_results_are_kept() -> None:
     kept = Kept(cast(Lab, FakeLab()))
     address = Address("stamps", (Panel("conse-lite2", "exact"),), text="a bird")
     result = [Result(0, "conse-lite2", "exact")]
-    names = [kept.add(address, FakeGallery(), Query("a"), result) for _ in range(MOST + 1)]
+    gallery = FakeGallery()
+    names = [kept.add(address, gallery, Query("a"), result) for _ in range(MOST + 1)]
     assert len(set(names)) == MOST + 1
     with pytest.raises(BadQuery, match="no longer kept; search again"):
         kept.receipt(names[0])
