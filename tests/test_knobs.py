@@ -13,7 +13,7 @@ from retrieval.commands.knobs import plain, show
 from retrieval.indexes import INDEXES
 from retrieval.indexes.exact import Exact
 from retrieval.lab import Lab
-from retrieval.measure.knobs import Effect, Setting, differs, effects
+from retrieval.measure.knobs import TIMED, Effect, Setting, differs, effects
 from retrieval.types import Knob, Metric, Rows, Scores, Vectors
 from tests.vectors import built, drawn
 
@@ -65,6 +65,28 @@ def test_a_knob_of_recall_is_measured_at_each_setting() -> None:
     assert "recall" in effect.changes
     assert index.knobs["nprobe"] == 6  # its default again
     assert all(len(each.ms) == 40 and (each.ms > 0).all() for each in effect.settings)
+
+
+class Counted(Idle):
+    """Notes how many queries it is asked at once."""
+
+    asked: list[int]
+
+    def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
+        self.asked.append(len(queries))
+        return super()._search(queries, k)
+
+
+def test_all_queries_count_in_recall_and_some_are_timed() -> None:
+    vectors = drawn(Metric.COSINE, 1000)
+    index = Counted(replace(INDEXES.spec("exact"), knobs=(IDLE,)), Metric.COSINE)
+    index.build(vectors)
+    truth, index.asked = built("exact", Metric.COSINE, vectors).search(vectors, 10)[1], []
+    (effect,) = effects(index, vectors, vectors, truth)
+    alone = index.asked.count(1)
+    assert sorted(set(index.asked)) == [1, 1000] and index.asked.count(1000) == 3
+    assert alone <= 3 * 3 * TIMED  # a database takes milliseconds for each
+    assert all(alone == 3 * 3 * len(each.ms) > 3 * 3 * 50 for each in effect.settings)
 
 
 def test_an_index_without_knobs_is_measured_once() -> None:
