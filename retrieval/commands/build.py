@@ -206,17 +206,18 @@ def _index(lab: Lab, gallery: Gallery, panel: Panel) -> str:
 
 
 def progress() -> Progress:
-    """A bar on stderr, with pictures a second and the time left."""
-    start = time.monotonic()
-    told = -1
+    """A bar on stderr, with pictures a second and the time left; what was there is not counted."""
+    what_now, start, first, told = "", 0.0, 0, -1
 
     def bar(what: str, done: int, total: int) -> None:
-        nonlocal told
-        rate = done / max(time.monotonic() - start, 1e-9)
-        left = (total - done) / rate if rate else 0.0
+        nonlocal what_now, start, first, told
+        if what != what_now:
+            what_now, start, first, told = what, time.monotonic(), done, -1
+        rate = (done - first) / max(time.monotonic() - start, 1e-9)
+        pace = f"{rate:,.0f}/s  {(total - done) / rate:,.0f} s left " if rate else ""
         parts = LINES * done // max(total, 1)
         share = "#" * (30 * done // max(total, 1))
-        text = f"{what}  [{share:<30}] {done:,}/{total:,}  {rate:,.0f}/s  {left:,.0f} s left "
+        text = f"{what}  [{share:<30}] {done:,}/{total:,}  {pace}"
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{text}" + "\n" * (done >= total))
         elif parts != told:  # a log gets a line for each part, not one for each look
