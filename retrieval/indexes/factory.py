@@ -211,8 +211,8 @@ def _core(parts: Sequence[str], text: str) -> Recipe:
 
 
 def _only(parts: Sequence[str], text: str) -> Code:
-    found = [_code(part) for part in parts]
-    if len(found) != 1:
+    found = [_code(part) for part in parts if not REFINE.fullmatch(part)]
+    if len(found) != 1 or len(parts) != 1:
         raise BadQuery(
             f"{text!r} must end in one way to hold the vectors, such as Flat, SQ8 or PQ32x4fs, "
             "and at most one refinement, such as RFlat"
