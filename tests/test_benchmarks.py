@@ -13,7 +13,7 @@ from typing import get_type_hints
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import beyond, overhead
+from benchmarks import beyond, overhead, scaling
 from benchmarks.report import COLUMNS, Figure, Target, interleaved, rates, table
 from retrieval.errors import BadVectors
 from retrieval.runtime import machine
@@ -140,3 +140,14 @@ def test_what_has_no_room_or_takes_long_is_said(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(machine, "memory", lambda: 10_000_000)
     with pytest.raises(BadVectors, match="a copy take 0.1 GB of 0.0 GB; draw from 1,000 to 14,"):
         drawn_figures(100_000, 60)
+
+
+def test_scaling_says_size_recall_and_how_long_building_took() -> None:
+    vectors, queries = drawn(Metric.COSINE, 300), drawn(Metric.COSINE, 5, seed=1)
+    with scaling.made("exact", vectors) as exact:
+        truth = exact.search(queries, scaling.K)[1]
+        line = scaling.figure("faiss-flat", exact, vectors, queries, truth)
+    assert line.what == "faiss-flat, 300 rows" and len(line.ours) == len(line.theirs) == 5
+    size, recalled, took = line.note.split(", ")
+    assert (size, recalled) == ("256 bytes a row", "recall@10 1.000")
+    assert took.startswith("built in ") and took.endswith(" s")
