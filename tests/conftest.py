@@ -12,6 +12,7 @@ import pytest
 from retrieval.embedders import EMBEDDERS
 from retrieval.lab import Lab
 from retrieval.runtime import paths, servers
+from retrieval.store import Store
 from tests.bare import unmeasured
 from tests.fakes import BLIND, COLOUR, Colours
 from tests.hubclient import HubClient
@@ -31,6 +32,12 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     gallery = Colours(40)
     monkeypatch.setattr(made.catalog, "open", lambda name: gallery)
     return made
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Store:
+    """A store in which nothing is yet."""
+    return Store(tmp_path / "shipped", tmp_path / "cache")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+ARCFACE, SFACE = "arcface-r100", "sface"
 MARKS = np.array([(-1.2, -1.0), (1.3, -1.1), (0.1, 0.2), (-0.9, 1.4), (1.0, 1.3)])
 """A face's five points from its middle, in strides."""
 BOX = 6.0

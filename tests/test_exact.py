@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retrieval.indexes import exact, products, topk
 from retrieval.types import Metric, Rows, Scores
-from tests.test_indexes import run
+from tests.contract import run
 from tests.vectors import Mixed, built, drawn
 
 SIZES = [(40, 5, 3), (700, 64, 10), (5000, 48, 50), (5000, 48, 1000), (9001, 33, 7)]

@@ -18,7 +18,7 @@ from retrieval.panel import Panel
 from retrieval.store import place
 from retrieval.types import Metric
 from retrieval.ui.menu import Menu
-from tests.test_indexes import run
+from tests.contract import run
 from tests.vectors import built, drawn
 
 READ = (

@@ -1,4 +1,4 @@
-"""The contracts of ``test_indexes`` and ``test_filters``, for indexes that somebody types."""
+"""The contracts of indexes, of their knobs and of filters, for indexes that somebody types."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from retrieval.errors import BadKnob, BadVectors, Damaged
 from retrieval.indexes import INDEXES
 from retrieval.indexes.faiss_factory import SHAPE
 from retrieval.types import Metric
+from tests import contract, test_index_knobs, test_indexes, test_indexes_kept
 from tests import test_filters as filtered
-from tests import test_indexes as contract
 from tests.vectors import DIM, built, drawn, made, recall
 
 TYPED = {
@@ -63,7 +63,7 @@ def fitting(check: Callable[..., None], name: str) -> bool:
 
 CASES = [
     pytest.param(each, name, id=f"{name[6:]}-{each.__name__[5:]}")
-    for module in (contract, filtered)
+    for module in (test_indexes, test_indexes_kept, test_index_knobs, filtered)
     for each in checks(module)
     for name in TYPED
     if fitting(each, name)
@@ -95,8 +95,8 @@ TUNED = ("faiss:IVF64,Flat", "faiss:IVF64_HNSW8,PQ16x4fs,RFlat", "faiss:HNSW16,P
 @pytest.mark.parametrize("name", TUNED)
 def test_knobs_change_recall_and_stay_in_range(name: str) -> None:
     for knob in INDEXES.spec(name).knobs:
-        contract.test_query_knobs_change_recall(name, Metric.COSINE, knob)
-        contract.test_refuses_knobs_out_of_range(name, Metric.COSINE, knob)
+        test_index_knobs.test_query_knobs_change_recall(name, Metric.COSINE, knob)
+        test_index_knobs.test_refuses_knobs_out_of_range(name, Metric.COSINE, knob)
 
 
 @pytest.mark.parametrize("name", [name for name in TYPED if "HNSW16" in name])
@@ -122,8 +122,8 @@ def test_codes_alone_answer_roughly(name: str, tmp_path: Path) -> None:
         index.save(tmp_path)
         again.load(tmp_path, vectors)
         assert np.array_equal(again.search(queries, 10)[0], rows)
-    contract.test_pads_where_k_exceeds_the_rows(name, Metric.COSINE)
-    contract.test_leaves_its_arguments_unchanged(name, Metric.COSINE, tmp_path)
+    test_indexes.test_pads_where_k_exceeds_the_rows(name, Metric.COSINE)
+    test_indexes.test_leaves_its_arguments_unchanged(name, Metric.COSINE, tmp_path)
 
 
 def test_opq_is_trained_saved_and_filtered(tmp_path: Path) -> None:
@@ -165,10 +165,10 @@ SAVED = ("faiss:HNSW16,SQ8", "faiss:IVF8_HNSW8,Flat", "faiss:HNSW8", "faiss:PQ16
 
 @pytest.mark.parametrize("name", SAVED)
 def test_files_that_are_cut_or_others_are_damaged(name: str, tmp_path: Path) -> None:
-    contract.test_missing_and_cut_files_are_damaged(name, tmp_path)
+    test_indexes_kept.test_missing_and_cut_files_are_damaged(name, tmp_path)
     for each in tmp_path.iterdir():
         each.unlink()
-    contract.test_files_of_other_vectors_are_damaged(name, tmp_path)
+    test_indexes_kept.test_files_of_other_vectors_are_damaged(name, tmp_path)
 
 
 def test_another_recipes_file_is_damaged(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -11,73 +9,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from retrieval.errors import BadKnob, BadQuery, BadVectors, Damaged
+from retrieval.errors import BadQuery, BadVectors
 from retrieval.indexes import INDEXES
-from retrieval.measure.knobs import effects
-from retrieval.types import Knob, Metric
-from tests.vectors import DIM, built, drawn, made, recall, scored
-
-CASES = [(spec.name, metric) for spec in INDEXES.specs() for metric in spec.metrics]
-KNOBS = [(spec.name, spec.metric, knob) for spec in INDEXES.specs() for knob in spec.knobs]
-QUERY_KNOBS = [case for case in KNOBS if case[2].when == "query"]
-SCORED_AGAIN = {
-    ("pgvector-bit", "ef_search"),
-    ("qdrant-binary", "hnsw_ef"),
-    ("qdrant-pq", "hnsw_ef"),
-    ("qdrant-sq8", "hnsw_ef"),
-}
-"""Knobs that change little but the work: how many are scored again widens the beam as well."""
-BUILD_KNOBS = [case for case in KNOBS if case[2].when == "build"]
-FEWEST = {
-    "faiss-ivfpq": 16,
-    "faiss-opq-ivfpq": 16,
-    "faiss-hnsw-pq": 16,
-    "faiss-nsg": 10,
-    "scann": 16,
-    "lancedb-ivf-pq": 16,
-}
-LOSSY = {
-    "faiss-hnsw-sq8": 0.95,
-    "faiss-sq8": 0.95,
-    "milvus-ivf-sq8": 0.95,
-    "qdrant-binary": 0.85,  # 64 dimensions are 64 bits
-    "usearch-i8": 0.85,
-    "usearch-bf16": 0.98,
-}
-"""Fewer bytes a dimension lose neighbours whatever is compared."""
-EACH = {
-    "faiss-hnsw-sq8": 1,
-    "faiss-sq8": 1,
-    "faiss-sqbf16": 2,
-    "lancedb-hnsw-sq": 5,
-    "milvus-hnsw": 8,  # the rows hold them and the index again
-    "milvus-flat": 8,
-    "milvus-ivf-flat": 8,
-    "milvus-ivf-sq8": 5,
-    "pgvector-bit": 4,
-    "pgvector-halfvec": 6,
-    "pgvector-hnsw": 8,
-    "pgvector-ivfflat": 8,
-    "usearch-i8": 1,
-    "usearch-bf16": 2,
-}
-"""Bytes of a dimension where it is not the vectors' own four (or an eighth, for bits)."""
-TABLES = {
-    "faiss-hnsw-pq": 4 * 64 * 256 * 256,
-    "pgvector-bit": 1 << 20,
-    "pgvector-halfvec": 1 << 20,
-    "pgvector-hnsw": 1 << 20,
-    "pgvector-ivfflat": 1 << 20,
-    "qdrant-pq": 1 << 19,
-}
-"""Bytes beside rows: distances between all centroids of each part; pages taken ahead;
-Qdrant's centroids."""
-every = pytest.mark.parametrize(("name", "metric"), CASES)
-
-
-def exactest(name: str) -> dict[str, int]:
-    """Every query knob at its highest."""
-    return {knob.name: knob.high for knob in INDEXES.spec(name).knobs if knob.when == "query"}
+from retrieval.types import Metric
+from tests.contract import CASES, FEWEST, LOSSY, every, exactest, run
+from tests.vectors import built, drawn, made, recall, scored
 
 
 @every
@@ -242,192 +178,6 @@ def test_built_twice_holds_the_second(name: str, metric: Metric) -> None:
 
 
 @every
-def test_loaded_answers_the_same(name: str, metric: Metric, tmp_path: Path) -> None:
-    vectors, queries = drawn(metric, 900), drawn(metric, 50, seed=2)
-    index, again = built(name, metric, vectors), made(name, metric)
-    index.save(tmp_path)
-    again.load(tmp_path, vectors)
-    (rows, scores), (others, same) = index.search(queries, 10), again.search(queries, 10)
-    assert np.array_equal(rows, others) and np.array_equal(scores, same)
-    assert again.nbytes() == index.nbytes()
-    most = 125 * max(4, EACH.get(name, 4))
-    size = sum(file.stat().st_size for file in tmp_path.iterdir())
-    assert size < most * 900 + TABLES.get(name, 0)
-
-
-ELSEWHERE = """
-import sys, numpy as np
-from pathlib import Path
-from retrieval.types import Metric
-from tests.vectors import made
-folder = Path(sys.argv[3])
-index = made(sys.argv[1], Metric(sys.argv[2]))
-index.load(folder, np.load(folder.parent / "vectors.npy"))
-np.save(folder.parent / "rows.npy", index.search(np.load(folder.parent / "queries.npy"), 10)[0])
-"""
-
-
-@every
-def test_loaded_by_another_process_answers_the_same(
-    name: str, metric: Metric, tmp_path: Path
-) -> None:
-    vectors, queries = drawn(metric, 900), drawn(metric, 50, seed=2)
-    folder = tmp_path / "index"
-    folder.mkdir()
-    index = built(name, metric, vectors)
-    index.save(folder)
-    np.save(tmp_path / "vectors.npy", vectors)
-    np.save(tmp_path / "queries.npy", queries)
-    run([ELSEWHERE, name, metric, str(folder)])
-    assert np.array_equal(np.load(tmp_path / "rows.npy"), index.search(queries, 10)[0])
-
-
-def run(script: list[str]) -> str:
-    """What another Python prints, started in the project's folder."""
-    root = Path(__file__).parent.parent
-    done = subprocess.run(
-        [sys.executable, "-c", *script], cwd=root, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-BARE = {"exact", "faiss-binary-flat", "faiss-flat", "faiss-sq8", "faiss-sqbf16"}
-"""What follows from the vectors alone, and writes nothing."""
-SAVING = [name for name in INDEXES.names() if name not in BARE]
-
-
-@pytest.mark.parametrize("name", SAVING)
-def test_files_of_other_vectors_are_damaged(name: str, tmp_path: Path) -> None:
-    metric = INDEXES.spec(name).metric
-    built(name, metric, drawn(metric, 300)).save(tmp_path)
-    index = made(name, metric)
-    for other in (drawn(metric, 299), drawn(metric, 300, width=256)):
-        with pytest.raises(Damaged, match="build"):
-            index.load(tmp_path, other)
-        assert (index.search(other[:1], 2)[0] == -1).all()
-
-
-@pytest.mark.parametrize("name", SAVING)
-def test_missing_and_cut_files_are_damaged(name: str, tmp_path: Path) -> None:
-    metric = INDEXES.spec(name).metric
-    vectors = drawn(metric, 300)
-    built(name, metric, vectors).save(tmp_path)
-    files = sorted(tmp_path.iterdir())
-    assert files
-    for file in files:
-        whole = file.read_bytes()
-        for kept in (0, 3, len(whole) // 2, len(whole) - 1):
-            file.write_bytes(whole[:kept])
-            with pytest.raises(Damaged, match=file.name):
-                made(name, metric).load(tmp_path, vectors)
-        file.unlink()
-        with pytest.raises(Damaged, match=file.name):
-            made(name, metric).load(tmp_path, vectors)
-        file.write_bytes(whole)
-
-
-def test_a_link_outside_the_graph_is_damaged(tmp_path: Path) -> None:
-    vectors = drawn(Metric.COSINE, 300)
-    index = built("faiss-hnsw", Metric.COSINE, vectors)
-    index.save(tmp_path)
-    (file,) = tmp_path.iterdir()
-    links = np.frombuffer(file.read_bytes(), dtype=np.uint8).copy()
-    links[len(links) // 2 :][: len(links) // 4] = 0x7F
-    links.tofile(file)
-    with pytest.raises(Damaged, match="build"):
-        made("faiss-hnsw", Metric.COSINE).load(tmp_path, vectors)
-
-
-def test_another_index_s_file_is_damaged(tmp_path: Path) -> None:
-    vectors = drawn(Metric.COSINE, 300)
-    built("faiss-hnsw", Metric.COSINE, vectors).save(tmp_path)
-    with pytest.raises(Damaged, match="no graph of faiss-hnsw-sq8"):
-        made("faiss-hnsw-sq8", Metric.COSINE).load(tmp_path, vectors)
-
-
-@every
-def test_closed_twice_finds_nothing(name: str, metric: Metric) -> None:
-    vectors = drawn(metric, 100)
-    with built(name, metric, vectors) as index:
-        index.close()
-        index.close()
-    assert (index.search(vectors[:1], 2)[0] == -1).all()
-    assert index.nbytes() == 0
-
-
-@every
-def test_refuses_unknown_knobs(name: str, metric: Metric) -> None:
-    with pytest.raises(BadKnob, match="has no knob 'efsearch'; it has: "):
-        made(name, metric, efsearch=3)
-    with pytest.raises(BadKnob, match="has no knob 'nprobes'"):
-        built(name, metric, drawn(metric, 50)).tune(nprobes=3)
-
-
-@pytest.mark.parametrize(("name", "metric", "knob"), KNOBS)
-def test_refuses_knobs_out_of_range(name: str, metric: Metric, knob: Knob) -> None:
-    for value in (knob.low - 1, knob.high + 1, 10**12, -1):
-        with pytest.raises(BadKnob, match=f"from {knob.low} to {knob.high}"):
-            made(name, metric, **{knob.name: value})
-    assert made(name, metric, **{knob.name: knob.low}).knobs[knob.name] == knob.low
-    assert made(name, metric, **{knob.name: knob.high}).knobs[knob.name] == knob.high
-
-
-@pytest.mark.parametrize(("name", "metric", "knob"), BUILD_KNOBS)
-def test_build_knobs_need_a_rebuild(name: str, metric: Metric, knob: Knob) -> None:
-    index = built(name, metric, drawn(metric, 100))
-    with pytest.raises(BadKnob, match=f"{knob.name} needs a rebuild"):
-        index.tune(**{knob.name: knob.low})
-    assert index.knobs[knob.name] == knob.default
-
-
-@pytest.mark.parametrize(
-    ("name", "metric", "knob"),
-    [case for case in QUERY_KNOBS if (case[0], case[2].name) not in SCORED_AGAIN],
-)
-def test_query_knobs_change_recall(name: str, metric: Metric, knob: Knob) -> None:
-    vectors, queries = drawn(metric, 5000), drawn(metric, 300, seed=3)
-    others = {each.name: each.high for each in INDEXES.spec(name).knobs if each.when == "query"}
-    index = built(name, metric, vectors, **others)
-    k = 1 if name == "milvus-server" else 10  # it refuses an ef below k
-    found = []
-    for value in (knob.low, knob.default, knob.high):
-        index.tune(**{knob.name: value})
-        found.append(recall(metric, vectors, queries, index.search(queries, k)[0]))
-    assert found[0] + 0.02 < found[2], found
-    assert found[0] <= found[1] + 0.01 and found[1] <= found[2] + 0.01, found
-
-
-@pytest.mark.parametrize(("name", "changed"), sorted(SCORED_AGAIN))
-def test_a_beam_whose_best_are_scored_again_changes_something(name: str, changed: str) -> None:
-    vectors, queries = drawn(Metric.COSINE, 5000), drawn(Metric.COSINE, 40, seed=3)
-    index = built(name, Metric.COSINE, vectors)
-    truth = built("exact", Metric.COSINE, vectors).search(queries, 10)[1]
-    (effect,) = (
-        each
-        for each in effects(index, vectors, queries, truth)
-        if each.knob is not None and each.knob.name == changed
-    )
-    assert effect.changes, [(each.recall, each.median_ms) for each in effect.settings]
-
-
-@pytest.mark.parametrize(("name", "metric", "knob"), BUILD_KNOBS)
-def test_build_knobs_change_answers_or_size(name: str, metric: Metric, knob: Knob) -> None:
-    vectors, queries = drawn(metric, 3000), drawn(metric, 100, seed=3)
-    others = {"nprobe": 2, "probes": 2, "k_factor": 2}
-    low = {
-        each.name: others.get(each.name, 1)
-        for each in INDEXES.spec(name).knobs
-        if each.when != "build"
-    }
-    high = min(knob.high, DIM) if knob.name == "m" else knob.high
-    one, other = (
-        built(name, metric, vectors, **low, **{knob.name: value}) for value in (knob.low, high)
-    )
-    assert not np.array_equal(one.search(queries, 10)[0], other.search(queries, 10)[0])
-
-
-@every
 def test_at_its_most_exact_it_finds_all(name: str, metric: Metric) -> None:
     vectors, queries = drawn(metric, 5000), drawn(metric, 300, seed=3)
     rows, _ = built(name, metric, vectors, **exactest(name)).search(queries, 10)
@@ -475,25 +225,6 @@ def test_threads_search_while_another_tunes(name: str, metric: Metric) -> None:
     for worker in workers:
         worker.join()
     assert not wrong
-
-
-@every
-def test_its_size_counts_vectors_and_structure(name: str, metric: Metric) -> None:
-    vectors = drawn(metric, 4000)
-    index = built(name, metric, vectors)
-    least = vectors.size * EACH.get(name, vectors.itemsize)
-    assert least <= index.nbytes() <= least + 400 * len(vectors) + TABLES.get(name, 0)
-
-
-def test_pq_parts_must_divide_the_width() -> None:
-    vectors = drawn(Metric.COSINE, 100, width=48)
-    with pytest.raises(BadKnob, match="m is 64; .*48 dimensions: take a power of two up to 16"):
-        built("faiss-ivfpq", Metric.COSINE, vectors)
-    assert built("faiss-ivfpq", Metric.COSINE, vectors, m=16).search(vectors[:1], 1)[0][0, 0] == 0
-    with pytest.raises(BadKnob, match="30 dimensions: take faiss-ivf"):
-        built("faiss-ivfpq", Metric.COSINE, drawn(Metric.COSINE, 100, width=30))
-    with pytest.raises(BadKnob, match="m is 48; it must be a power of two"):
-        made("faiss-ivfpq", Metric.COSINE, m=48)
 
 
 def test_listing_imports_no_engine() -> None:

@@ -22,7 +22,7 @@ from retrieval.lab import Lab
 from tests import tiny
 from tests.hubclient import HubClient
 from tests.hubserver import HubServer, Trouble
-from tests.test_sbert import SHAPE, write_clip, write_multilingual
+from tests.sbertmodels import SHAPE, write_clip, write_multilingual
 
 SHA, NEXT = "a" * 40, "b" * 40
 TEXTS = ["a bird", "", "Two   DOGS & a cat's 3.14"]

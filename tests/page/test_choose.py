@@ -13,7 +13,7 @@ from retrieval.ui import launch
 from tests.bare import unmeasured
 from tests.held import held
 from tests.page.conftest import SHOTS
-from tests.page.test_tabs import opened, said
+from tests.page.tabs.opened import opened, said
 from tests.page.test_tabs_http import few
 
 pytestmark = pytest.mark.browser
