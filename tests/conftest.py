@@ -51,6 +51,12 @@ def warm(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of a module's own: what one test converted the next finds."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
 def client(server: HubServer, tmp_path: Path, cache: Path) -> Iterator[HubClient]:
     """A client of a module's own hub that has downloaded nothing."""

@@ -19,34 +19,22 @@ from retrieval.readiness import state
 from retrieval.types import Spec
 from tests import tiny
 from tests.hubclient import HubClient
+from tests.hubloads import embedding, loads, refusals, refuses, stays
 from tests.hubserver import HubServer, Trouble
 from tests.sbertmodels import write_clip, write_multilingual
 
 CLIP, MULTI = "lab/tiny-clip", "lab/tiny-multilingual"
 SHA, TEXT_SHA = "a" * 40, "b" * 40
 TEXTS = ["a bird", "Two   DOGS & a cat's 3.14", "", "word " * 100, "ein Vogel"]
-EMBED = """
-from dataclasses import replace
-from PIL import Image
-import numpy as np
-from retrieval.embedders import sbert
-from retrieval.readiness import state
-plain = next(each for each in sbert.SPECS if each.name == name)
+PLAIN: dict[str, Any] = {"name": "st-clip-vit-b-32", "repo": CLIP, "sha": SHA}
+EMBED = embedding("""
+plain = EMBEDDERS.spec(name)
 files = lambda told: tuple((file, "") for file, _ in told)
 params = {**dict(plain.params), "repo": repo, "files": files(plain.param("files"))}
 if plain.param("beside"):
     params["beside"] = (("lab/tiny-clip", "a" * 40, files(plain.param("beside")[0][2])),)
 spec = replace(plain, dim=16, revision=sha, params=tuple(params.items()))
-before = state(spec).kind
-embedder = sbert.Sbert(spec)
-image = Image.fromarray(np.arange(40 * 60 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 60, 3))
-answer = {
-    "before": before,
-    "after": state(spec).kind,
-    "image": embedder.images([image])[0].tolist(),
-    "text": embedder.texts(["a bird"])[0].tolist(),
-}
-"""
+""")
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +44,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     clip.mkdir()
     multi.mkdir()
     return {CLIP: write_clip(clip), MULTI: write_multilingual(multi)}
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
 
 
 def own(
@@ -135,40 +118,28 @@ def test_first_load_then_warm_without_network(
         "repo": MULTI,
         "name": "st-clip-vit-b-32-multilingual",
     }
-    first = client.run(EMBED, **given)["answer"]
-    assert (first["before"], first["after"]) == ("download", "ready")
+    first = loads(server, client, EMBED, **given)
+    stays(first, tmp_path, cache, EMBED, **given)
+    # the towers came with it, so clip-ViT-B-32 itself is here too
     with HubClient(tmp_path, "http://127.0.0.1:9", cache) as other:
-        warm = other.run(EMBED, {"HF_HUB_OFFLINE": "1"}, **given)["answer"]
-        assert warm["before"] == "ready"
-        np.testing.assert_allclose(warm["image"], first["image"], atol=1e-6)
-        np.testing.assert_allclose(warm["text"], first["text"], atol=1e-6)
-        heavy = ("torch", "transformers", "sentence_transformers")
-        asked = f"import sys; answer = [each in sys.modules for each in {heavy}]"
-        assert other.run(asked)["answer"] == [False] * 3
-        # the towers came with it, so clip-ViT-B-32 itself is here too
-        clip: dict[str, Any] = {"sha": SHA, "repo": CLIP, "name": "st-clip-vit-b-32"}
-        same = other.run(EMBED, {"HF_HUB_OFFLINE": "1"}, **clip)["answer"]
-        assert same["before"] == "ready"
-        np.testing.assert_allclose(same["image"], first["image"], atol=1e-6)
-    assert all("/resolve/main/" not in line for line in server.log)
+        same = other.run(EMBED, {"HF_HUB_OFFLINE": "1"}, **PLAIN)["answer"]
+    assert same["before"] == "ready"
+    np.testing.assert_allclose(same["image"], first["image"], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind", "words"),
-    [(401, "NotReady", "set HF_TOKEN"), (403, "NotReady", "(403)"), (404, "Unreachable", "(404)")],
-)
+@refusals
 def test_a_refusal_is_one_sentence(
     server: HubServer, client: HubClient, status: int, kind: str, words: str
 ) -> None:
-    server.trouble = Trouble(status=status, only="/resolve/")
-    refused = client.run(EMBED, sha=SHA, repo=CLIP, name="st-clip-vit-b-32")
-    assert refused["error"] == kind and words in refused["text"] and "\n" not in refused["text"]
+    error, said = refuses(server, client, Trouble(status=status, only="/resolve/"), EMBED, **PLAIN)
+    assert error == kind and words in said
 
 
 def test_corrupt_weights_are_removed(server: HubServer, client: HubClient) -> None:
-    server.trouble.corrupt = {"0_CLIPModel/model.safetensors"}
-    refused = client.run(EMBED, sha=SHA, repo=CLIP, name="st-clip-vit-b-32")
-    assert refused["error"] == "Damaged" and "arrived damaged" in refused["text"]
+    error, said = refuses(
+        server, client, Trouble(corrupt={"0_CLIPModel/model.safetensors"}), EMBED, **PLAIN
+    )
+    assert error == "Damaged" and "arrived damaged" in said
 
 
 def test_both_repositories_must_be_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,33 +16,17 @@ import torchvision  # type: ignore[import-untyped]
 from PIL import Image
 from safetensors.torch import save_file
 
-from retrieval import hub
 from retrieval.embedders import vgg
 from retrieval.embedders.pixels import nearest
 from retrieval.errors import Damaged
 from tests import tiny
 from tests.hubclient import HubClient
+from tests.hubloads import downloaded, loads, refusals, refuses, stays
 from tests.hubserver import HubServer, Trouble
 
 REPO, SHA = "lab/tiny-vgg", "a" * 40
 timm: Any = importlib.import_module("timm")
-EMBED = """
-from dataclasses import replace
-from PIL import Image
-import numpy as np
-from retrieval.embedders import vgg
-from retrieval.readiness import state
-params = tuple({**dict(vgg.SPECS[0].params), "repo": "lab/tiny-vgg"}.items())
-spec = replace(vgg.SPECS[0], revision=sha, params=params)
-before = state(spec).kind
-embedder = vgg.Vgg(spec)
-image = Image.fromarray(np.arange(40 * 60 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 60, 3))
-answer = {
-    "before": before,
-    "after": state(spec).kind,
-    "image": embedder.images([image])[0].tolist(),
-}
-"""
+GIVEN: dict[str, Any] = {"name": "vgg16-fc7", "repo": REPO, "sha": SHA, "dim": 4096}
 CUT: dict[str, Any] = {
     "input_size": [3, 224, 224], "interpolation": "bilinear", "crop_pct": 0.875,
     "crop_mode": "center", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
@@ -67,16 +51,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 def own(folder: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> vgg.Vgg:
     """The embedder of a folder, as if it had been downloaded."""
-    monkeypatch.setattr(hub, "download", lambda *_: (folder, False))
-    monkeypatch.setattr(hub, "verify", lambda *_: None)
-    monkeypatch.setenv("PARALLAX_CACHE", str(cache))
+    downloaded(folder, monkeypatch, cache)
     return vgg.Vgg(vgg.SPECS[0])
 
 
@@ -139,32 +116,21 @@ def server(folder: Path) -> Iterator[HubServer]:
 def test_first_load_then_warm_without_network(
     server: HubServer, client: HubClient, tmp_path: Path, cache: Path
 ) -> None:
-    first = client.run(EMBED, sha=SHA)["answer"]
-    assert (first["before"], first["after"]) == ("download", "ready")
-    with HubClient(tmp_path, "http://127.0.0.1:9", cache) as other:
-        warm = other.run(EMBED, {"HF_HUB_OFFLINE": "1"}, sha=SHA)["answer"]
-        assert warm["before"] == "ready"
-        np.testing.assert_allclose(warm["image"], first["image"], atol=1e-6)
-        assert other.run("import sys; answer = 'torch' in sys.modules")["answer"] is False
-    assert all("/resolve/main/" not in line for line in server.log)
+    first = loads(server, client, **GIVEN)
+    stays(first, tmp_path, cache, **GIVEN)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind", "words"),
-    [(401, "NotReady", "set HF_TOKEN"), (403, "NotReady", "(403)"), (404, "Unreachable", "(404)")],
-)
+@refusals
 def test_a_refusal_is_one_sentence(
     server: HubServer, client: HubClient, status: int, kind: str, words: str
 ) -> None:
-    server.trouble = Trouble(status=status, only="/resolve/")
-    refused = client.run(EMBED, sha=SHA)
-    assert refused["error"] == kind and words in refused["text"] and "\n" not in refused["text"]
+    error, said = refuses(server, client, Trouble(status=status, only="/resolve/"), **GIVEN)
+    assert error == kind and words in said
 
 
 def test_corrupt_weights_are_removed(server: HubServer, client: HubClient) -> None:
-    server.trouble.corrupt = {"model.safetensors"}
-    refused = client.run(EMBED, sha=SHA)
-    assert refused["error"] == "Damaged" and "arrived damaged" in refused["text"]
+    error, said = refuses(server, client, Trouble(corrupt={"model.safetensors"}), **GIVEN)
+    assert error == "Damaged" and "arrived damaged" in said
 
 
 @pytest.mark.parametrize(

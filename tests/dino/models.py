@@ -9,32 +9,14 @@ from typing import Any
 import pytest
 import transformers
 
-from retrieval import hub
 from retrieval.embedders import dino
 from retrieval.types import Spec
+from tests.hubloads import downloaded
 
 REPO, SHA = "lab/tiny-dino", "a" * 40
 COMMON: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
 }  # fmt: skip
-EMBED = """
-from dataclasses import replace
-from PIL import Image
-import numpy as np
-from retrieval.embedders import dino
-from retrieval.readiness import state
-plain = next(each for each in dino.SPECS if each.name == name)
-params = tuple({**dict(plain.params), "repo": "lab/tiny-dino"}.items())
-spec = replace(plain, dim=32, revision=sha, params=params)
-before = state(spec).kind
-embedder = dino.Dino(spec)
-image = Image.fromarray(np.arange(40 * 60 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 60, 3))
-answer = {
-    "before": before,
-    "after": state(spec).kind,
-    "image": embedder.images([image])[0].tolist(),
-}
-"""
 
 
 def models() -> dict[str, Any]:
@@ -83,7 +65,5 @@ def spec_of(name: str) -> Spec:
 
 def own(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch, cache: Path) -> dino.Dino:
     """The embedder of a folder, as if it had been downloaded."""
-    monkeypatch.setattr(hub, "download", lambda *_: (folder, False))
-    monkeypatch.setattr(hub, "verify", lambda *_: None)
-    monkeypatch.setenv("PARALLAX_CACHE", str(cache))
+    downloaded(folder, monkeypatch, cache)
     return dino.Dino(spec_of(name))

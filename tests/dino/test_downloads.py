@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,21 +11,24 @@ import pytest
 from retrieval.embedders import dino
 from retrieval.readiness import state
 from tests import tiny
-from tests.dino.models import EMBED, REPO, SHA
+from tests.dino.models import REPO, SHA
 from tests.hubclient import HubClient
+from tests.hubloads import EMBED
 from tests.hubserver import HubServer, Trouble
+
+GIVEN: dict[str, Any] = {"name": "dinov2-s", "repo": REPO, "sha": SHA, "dim": 32}
 
 
 def test_first_load_then_warm_without_network(
     server: HubServer, client: HubClient, tmp_path: Path, cache: Path
 ) -> None:
-    first = client.run(EMBED, sha=SHA, name="dinov2-s")["answer"]
+    first = client.run(EMBED, **GIVEN)["answer"]
     assert (first["before"], first["after"]) == ("download", "ready")
     with HubClient(tmp_path, "http://127.0.0.1:9", cache) as other:
         for environ in ({"HF_HUB_OFFLINE": "1"}, {}):
-            warm = other.run(EMBED, environ, sha=SHA, name="dinov2-s-mean")["answer"]
+            warm = other.run(EMBED, environ, **{**GIVEN, "name": "dinov2-s-mean"})["answer"]
             assert warm["before"] == "ready"
-        warm = other.run(EMBED, environ, sha=SHA, name="dinov2-s")["answer"]
+        warm = other.run(EMBED, environ, **GIVEN)["answer"]
         np.testing.assert_allclose(warm["image"], first["image"], atol=1e-6)
         heavy = "import sys; answer = [each in sys.modules for each in ('torch', 'transformers')]"
         assert other.run(heavy)["answer"] == [False, False]
@@ -70,7 +74,7 @@ REFUSALS = {
 @pytest.mark.parametrize("status", REFUSALS)
 def test_a_refusal_is_one_sentence(server: HubServer, client: HubClient, status: int) -> None:
     server.trouble = Trouble(status=status, only="/resolve/")
-    refused = client.run(EMBED, sha=SHA, name="dinov3-s")
+    refused = client.run(EMBED, **{**GIVEN, "name": "dinov3-s"})
     kind, words = REFUSALS[status]
     assert refused["error"] == kind and words in refused["text"]
     assert "\n" not in refused["text"]
@@ -78,10 +82,10 @@ def test_a_refusal_is_one_sentence(server: HubServer, client: HubClient, status:
 
 def test_corrupt_weights_are_removed(server: HubServer, client: HubClient) -> None:
     server.trouble.corrupt = {"model.safetensors"}
-    refused = client.run(EMBED, sha=SHA, name="dinov2-s")
+    refused = client.run(EMBED, **GIVEN)
     assert refused["error"] == "Damaged" and "arrived damaged" in refused["text"]
     server.trouble = Trouble()
-    assert client.run(EMBED, sha=SHA, name="dinov2-s")["answer"]["before"] == "download"
+    assert client.run(EMBED, **GIVEN)["answer"]["before"] == "download"
 
 
 def test_the_gated_ones_say_where_to_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
