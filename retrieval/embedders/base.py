@@ -34,7 +34,7 @@ class Embedder(ABC):
         """
         if not self.spec.reads_images:
             raise Unsupported(f"{self.spec.title} reads text only; give it a text")
-        return self._checked(self._images(batch), len(batch))
+        return self._checked(self._images(batch) if batch else self._none(), len(batch))
 
     def texts(self, batch: Sequence[str]) -> Vectors:
         """Embed texts into the space of the pictures.
@@ -48,7 +48,7 @@ class Embedder(ABC):
         """
         if not self.spec.reads_text:
             raise Unsupported(f"{self.spec.title} reads pictures only; give it a picture")
-        return self._checked(self._texts(batch), len(batch))
+        return self._checked(self._texts(batch) if batch else self._none(), len(batch))
 
     def asked(self, picture: Image) -> tuple[Vectors, str]:
         """A query's picture as (1, width), and what must be said of how it was read, if anything.
@@ -77,16 +77,20 @@ class Embedder(ABC):
     def _texts(self, batch: Sequence[str]) -> Vectors:
         raise Unsupported(f"{self.spec.title} declares text but does not read it")
 
-    def _checked(self, vectors: Vectors, count: int) -> Vectors:
+    def _none(self) -> Vectors:
         packed = self.spec.metric is Metric.HAMMING
         width = self.spec.dim // 8 if packed else self.spec.dim
-        dtype = np.uint8 if packed else np.float32
-        if vectors.shape != (count, width) or vectors.dtype != dtype:
+        return np.empty((0, width), np.uint8 if packed else np.float32)
+
+    def _checked(self, vectors: Vectors, count: int) -> Vectors:
+        none = self._none()
+        declared = (count, none.shape[1])
+        if vectors.shape != declared or vectors.dtype != none.dtype:
             raise BadVectors(
                 f"{self.spec.name} gave {vectors.dtype} of shape {vectors.shape}; "
-                f"declared is {np.dtype(dtype)} of shape {(count, width)}"
+                f"declared is {none.dtype} of shape {declared}"
             )
-        return vectors if packed else unit(vectors)
+        return vectors if self.spec.metric is Metric.HAMMING else unit(vectors)
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -70,8 +70,6 @@ class ConSE(Embedder):
         return self._network.nbytes() + self._minilm.network.nbytes()
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
-        if not batch:
-            return np.empty((0, minilm.DIM), dtype=np.float32)
         return self._combined(self._network(lite.pixels(batch, self._side))[1])
 
     def way(self, text: str | None) -> str:

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL.Image import Image
 
 from retrieval import commits
@@ -131,8 +130,6 @@ class Dino(Adaptable):
         return self._network.nbytes()
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         return self._pooled(self._network(squares(batch, self._how)))
 
     def reference(self, batch: Sequence[Image]) -> Vectors:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from PIL.Image import Image
 
 from retrieval.embedders import lite
@@ -49,8 +48,6 @@ class EfficientNet(Embedder):
         return self._network.nbytes()
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
-        if not batch:
-            return np.empty((0, lite.FEATURES), dtype=np.float32)
         return self._network(lite.pixels(batch, self._side))[0]
 
     def reference(self, batch: Sequence[Image]) -> Vectors:

@@ -117,13 +117,9 @@ class NaFlex(Embedder):
         return self._image_net.nbytes() + self._text_net.nbytes()
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         return self._image_net(*self._shown(batch))[0]
 
     def _texts(self, batch: Sequence[str]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         return self._text_net(self._tokens(batch)[0])[0]
 
     def _shown(self, batch: Sequence[Image]) -> Shown:

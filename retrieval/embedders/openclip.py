@@ -20,6 +20,7 @@ import numpy as np
 from PIL.Image import Image
 
 from retrieval import commits, hub
+from retrieval.embedders import pretrained
 from retrieval.embedders.adapter import NONE, Adaptable, Adapter, Towers
 from retrieval.embedders.clip_config import CONFIG, Config, read_config
 from retrieval.embedders.clip_pixels import square
@@ -90,14 +91,10 @@ class OpenClip(Adaptable):
         return self._image_net.nbytes() + self._text_net.nbytes()
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         pixels = np.stack([square(image, self._config) for image in batch])
         return self._image_net(pixels)[0]
 
     def _texts(self, batch: Sequence[str]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         return self._text_net(self._tokens(batch))[0]
 
 
@@ -138,14 +135,8 @@ def _agreeing(spec: Spec, folder: Path) -> Config:
 
 def _made(tower: Callable[[Path, Any], Any], spec: Spec, weights: Path, more: Any) -> Any:
     """A tower of weights that are compared first; it holds no embedder, which could not go."""
-    return tower(_sound(spec, weights), more)
-
-
-def _sound(spec: Spec, weights: Path) -> Path:
-    """The weights; all files compared with the hashes that are known, before a conversion."""
-    for file, wanted in spec.param("files", ()):
-        hub.verify(weights.parent / file, wanted, spec.param("repo"))
-    return weights
+    pretrained.sound(spec, weights.parent)
+    return tower(weights, more)
 
 
 def _folder(spec: Spec) -> Path:

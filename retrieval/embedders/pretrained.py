@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def fetch(spec: Spec) -> Path:
 
 def sound(spec: Spec, folder: Path) -> Path:
     """The folder, its files compared with their hashes once more before a conversion."""
-    for file, wanted in spec.param("files"):
+    for file, wanted in spec.param("files", ()):
         hub.verify(folder / file, wanted, spec.param("repo"))
     return folder
 
@@ -64,7 +65,7 @@ def model(folder: Path) -> Any:
     from transformers import AutoModel
 
     quiet()
-    try:
+    with reading(folder):
         made, told = AutoModel.from_pretrained(
             str(folder),
             local_files_only=True,
@@ -74,8 +75,6 @@ def model(folder: Path) -> Any:
             attn_implementation="eager",
             output_loading_info=True,
         )
-    except Exception as error:  # safetensors, torch and transformers each raise their own
-        raise unreadable(folder, error) from error
     lacking = [*told["missing_keys"], *told["mismatched_keys"]]
     if lacking:  # transformers would go on with random numbers
         raise Damaged(f"{folder / WEIGHTS} lacks {lacking[0]}; delete that folder, load it again")
@@ -104,13 +103,21 @@ def tokens(spec: Spec, folder: Path, settings: Mapping[str, Any]) -> Tokens:
     return Tokens({"source": spec.source, "revision": spec.revision}, settings, make)
 
 
-def unreadable(folder: Path, error: Exception) -> Damaged:
-    """The error for a folder that a library cannot load."""
-    said = (str(error).splitlines() or [""])[0][:200]
-    return Damaged(
-        f"{folder} holds no model that can be read ({type(error).__name__}: {said}); "
-        "delete that folder and load it again"
-    )
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Whatever a library raises that loads a folder here is one sentence.
+
+    Raises:
+        Damaged: the folder cannot be loaded.
+    """
+    try:
+        yield
+    except Exception as error:  # safetensors, torch and the libraries above each raise their own
+        said = (str(error).splitlines() or [""])[0][:200]
+        raise Damaged(
+            f"{folder} holds no model that can be read ({type(error).__name__}: {said}); "
+            "delete that folder and load it again"
+        ) from error
 
 
 def quiet() -> None:

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 from PIL.Image import Image
 
 from retrieval import hub
@@ -174,13 +173,9 @@ class Sbert(Embedder):
         return self._image_net.nbytes() + self._text_net.nbytes()
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         return self._image_net(squares(batch, self._how))[0]
 
     def _texts(self, batch: Sequence[str]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         return self._text_net(*self._tokens(batch))[0]
 
     def way(self, text: str | None) -> str:
@@ -216,22 +211,33 @@ def _settings(folder: Path) -> dict[str, Any]:
 def _loaded(repo: str, folder: Path, files: Files, part: str) -> Any:
     """The library's model, every number of it from safetensors."""
     import torch
-    from sentence_transformers import SentenceTransformer
 
     for file, wanted in files:
         hub.verify(folder / file, wanted, repo)
     pretrained.model(folder / part)  # the library itself would make up what is lacking
-    how = {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": "eager"}
-    try:
+    return opened(folder, dtype=torch.float32, attn_implementation="eager")
+
+
+def opened(folder: Path, **how: Any) -> Any:
+    """What the library loads of a folder, from safetensors, no code of the folder's run.
+
+    Args:
+        folder: in its layout.
+        how: more that its parts are made with, such as ``dtype``.
+
+    Raises:
+        Damaged: it loads nothing.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    with pretrained.reading(folder):
         return SentenceTransformer(
             str(folder),
             device="cpu",
             local_files_only=True,
             trust_remote_code=False,
-            model_kwargs=how,
+            model_kwargs={"use_safetensors": True, **how},
         ).eval()
-    except Exception as error:  # every library below it raises its own
-        raise pretrained.unreadable(folder, error) from error
 
 
 def _image_tower(repo: str, folder: Path, files: Files, how: processor.Processor) -> nn.Module:

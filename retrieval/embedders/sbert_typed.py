@@ -8,7 +8,6 @@ it makes before the large ones are downloaded.
 
 from __future__ import annotations
 
-import importlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from PIL.Image import Image
 from retrieval import commits, hub
 from retrieval.embedders import pretrained
 from retrieval.embedders.base import Embedder
+from retrieval.embedders.sbert import opened
 from retrieval.embedders.text_tokens import clean
 from retrieval.errors import Damaged, Unsupported
 from retrieval.types import Spec, Vectors
@@ -206,8 +206,6 @@ class Typed(Embedder):
         return self._encoded([clean(each) for each in batch])
 
     def _encoded(self, batch: list[Any]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         with self._lock:  # its tokenizer is for one thread
             made = self._model.encode(batch, show_progress_bar=False, convert_to_numpy=True)
         return cast(Vectors, np.asarray(made, dtype=np.float32))
@@ -246,20 +244,12 @@ def _probed(model: Any) -> Vectors:
 def _loaded(spec: Spec, folder: Path) -> Any:
     import torch
 
-    library: Any = importlib.import_module("sentence_transformers")
     pretrained.quiet()
-    how = {"use_safetensors": True, "dtype": getattr(torch, spec.precision)}
     try:
-        return library.SentenceTransformer(
-            str(folder),
-            device="cpu",
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs=how,
-        ).eval()
-    except Exception as error:  # every library below it raises its own
-        if "trust_remote_code" in str(error):
+        return opened(folder, dtype=getattr(torch, spec.precision))
+    except Damaged as error:
+        if "trust_remote_code" in str(error.__cause__):
             raise Unsupported(
                 f"{spec.name} needs code of its own, which is never run here; name another model"
             ) from error
-        raise pretrained.unreadable(folder, error) from error
+        raise

@@ -85,8 +85,6 @@ class Vgg(Embedder):
         return self._network.nbytes()
 
     def _images(self, batch: Sequence[Image]) -> Vectors:
-        if not batch:
-            return np.empty((0, self.spec.dim), dtype=np.float32)
         return self._network(np.stack([nearest(each, self._how) for each in batch]))[0]
 
     def reference(self, batch: Sequence[Image]) -> Vectors:
@@ -129,10 +127,8 @@ def _module(spec: Spec, folder: Path, how: Processor) -> nn.Module:
     import torch
 
     pretrained.sound(spec, folder)
-    try:
+    with pretrained.reading(folder):
         held: Any = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
-    except Exception as error:  # safetensors, torch and timm each raise their own
-        raise pretrained.unreadable(folder, error) from error
 
     class Fc7(torch.nn.Module):
         def __init__(self) -> None:
