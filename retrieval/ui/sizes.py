@@ -9,9 +9,10 @@ from math import ceil, floor, log10
 from retrieval.measure.outlook import BEYOND, Cost, Figure, Outlook, many
 from retrieval.ui.figures import escape, size, span
 from retrieval.ui.marks import Mark
+from retrieval.ui.plane import Plane, path, svg
 
-NARROW, WIDE, HEIGHT = 300, 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 62, 26, 30, 26
+NARROW, WIDE = 300, 560
+MARGINS = 62, 26, 30, 26
 SIDE = 5.0
 APART = 3
 """Pixels between the whiskers of two indexes at one size."""
@@ -42,31 +43,6 @@ class Row:
     mark: Mark
 
 
-@dataclass(frozen=True)
-class Plane:
-    """Where values stand in pixels, both axes logarithmic.
-
-    Attributes:
-        width: of the whole.
-        xs: log10 of the vectors at both edges.
-        ys: log10 of the cost at the lower and the upper edge.
-    """
-
-    width: int
-    xs: tuple[float, float]
-    ys: tuple[float, float]
-
-    def x(self, count: float) -> float:
-        """Pixels from the left."""
-        share = (log10(count) - self.xs[0]) / (self.xs[1] - self.xs[0])
-        return LEFT + share * (self.width - LEFT - RIGHT)
-
-    def y(self, value: float) -> float:
-        """Pixels from the top; what is outside stands at the edge."""
-        share = (log10(max(value, 1e-12)) - self.ys[0]) / (self.ys[1] - self.ys[0])
-        return TOP + (1 - min(max(share, 0), 1)) * (HEIGHT - TOP - BOTTOM)
-
-
 def plots(rows: Sequence[Row], width: int) -> str:
     """A plot a cost, as many beside each other as there is room."""
     beside = 3 if width >= 3 * NARROW + 100 else 1
@@ -80,11 +56,7 @@ def _plot(rows: Sequence[Row], cost: Cost, width: int) -> str:
         return ""
     told = f"{TITLES[cost]} by number of vectors: filled marks are measured, hollow ones told"
     drawn = "".join(_series(plane, row, cost, at, len(rows)) for at, row in enumerate(rows))
-    return (
-        f'<svg class="scatter" viewBox="0 0 {width} {HEIGHT}" style="max-width:{width}px" '
-        f'role="img" aria-label="{told}; the table below has the figures">'
-        f"{_beyond(plane, rows)}{_axes(plane, cost)}{drawn}</svg>"
-    )
+    return svg(plane, told, f"{_beyond(plane, rows)}{_axes(plane, cost)}{drawn}")
 
 
 def _plane(rows: Sequence[Row], cost: Cost, width: int) -> Plane | None:
@@ -96,8 +68,8 @@ def _plane(rows: Sequence[Row], cost: Cost, width: int) -> Plane | None:
     low = min([low, *(max(end.low, low / 10**ROOM) for end in ends)])
     high = max([high, *(min(end.high, high * 10**ROOM) for end in ends)])
     first = min(mark.count for row in rows for mark in row.outlook.marks)
-    top = ceil(log10(high) + 0.05)
-    return Plane(width, (log10(first) - 0.15, log10(BEYOND[-1]) + 0.4), (floor(log10(low)), top))
+    xs = log10(first) - 0.15, log10(BEYOND[-1]) + 0.4
+    return Plane(width, xs, (floor(log10(low)), ceil(log10(high) + 0.05)), MARGINS)
 
 
 def _told(row: Row, cost: Cost) -> list[tuple[int, Figure]]:
@@ -109,31 +81,23 @@ def _beyond(plane: Plane, rows: Sequence[Row]) -> str:
     """The ground on which nothing was measured."""
     most = max(mark.count for row in rows for mark in row.outlook.marks)
     x = plane.x(most * 1.25)
-    wide, high = plane.width - RIGHT - x, HEIGHT - TOP - BOTTOM
+    top, wide = MARGINS[2], plane.right - x
     return (
-        f'<rect class="beyond" x="{x:.1f}" y="{TOP}" width="{wide:.1f}" height="{high}"/>'
-        f'<text x="{plane.width - RIGHT - 6}" y="{TOP + 15}" text-anchor="end">extrapolated</text>'
+        f'<rect class="beyond" x="{x:.1f}" y="{top}" width="{wide:.1f}" '
+        f'height="{plane.bottom - top}"/>'
+        f'<text x="{plane.right - 6}" y="{top + 15}" text-anchor="end">extrapolated</text>'
     )
 
 
 def _axes(plane: Plane, cost: Cost) -> str:
-    bottom, right = HEIGHT - BOTTOM, plane.width - RIGHT
-    lines, words = [], [f'<text class="name" x="4" y="15">{TITLES[cost]}</text>']
     low, high = int(plane.ys[0]), int(plane.ys[1])
-    for power in range(low, high + 1, 1 if high - low <= 6 else 2):
-        y = plane.y(10.0**power)
-        lines.append(f"M{LEFT} {y:.1f}H{right}")
-        words.append(
-            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{escape(_tick(10.0**power, cost))}</text>"
-        )
-    for power in range(ceil(plane.xs[0]), floor(plane.xs[1]) + 1):
-        x = plane.x(10.0**power)
-        lines.append(f"M{x:.1f} {TOP}V{bottom}")
-        if power % 2 or plane.width > 400:
-            word = many(10.0**power)
-            words.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{word}</text>')
-    return f'<g class="axes"><path d="{"".join(lines)}"/>{"".join(words)}</g>'
+    costs = range(low, high + 1, 1 if high - low <= 6 else 2)
+    counts = range(ceil(plane.xs[0]), floor(plane.xs[1]) + 1)
+    return plane.axes(
+        [(power, escape(_tick(10.0**power, cost))) for power in costs],
+        [(each, many(10.0**each) if each % 2 or plane.width > 400 else "") for each in counts],
+        f'<text class="name" x="4" y="15">{TITLES[cost]}</text>',
+    )
 
 
 def _tick(value: float, cost: Cost) -> str:
@@ -149,10 +113,12 @@ def _series(plane: Plane, row: Row, cost: Cost, at: int, count: int) -> str:
     shift = APART * (at - (count - 1) / 2)
     told = [(plane.x(n) + shift, plane.y(each.value), each) for n, each in _told(row, cost)]
     colour, title = row.mark.colour, escape(row.outlook.spec.title)
-    line = f'<polyline class="own" points="{_path(known)}" stroke="{colour}"/>'
+    line = f'<polyline class="own" points="{path(known)}" stroke="{colour}"/>'
     if told:
-        path = _path([known[-1], *((x, y) for x, y, _ in told)])
-        line += f'<polyline class="own" points="{path}" stroke="{colour}" stroke-dasharray="5 4"/>'
+        points = path([known[-1], *((x, y) for x, y, _ in told)])
+        line += (
+            f'<polyline class="own" points="{points}" stroke="{colour}" stroke-dasharray="5 4"/>'
+        )
     away = not row.outlook.note.here
     dots = "".join(row.mark.draw(x, y, side=3.5 if away else SIDE) for x, y in known)
     beyond = "".join(_whisker(plane, row.mark, *each) for each in told)
@@ -165,10 +131,6 @@ def _whisker(plane: Plane, mark: Mark, x: float, y: float, told: Figure) -> str:
     dot = mark.draw(x, y, hollow=True, side=4)
     rim = dot.replace(f'stroke="{mark.colour}" stroke-width="2"', 'class="rim"')
     return f'<path d="{bar}" fill="none" stroke="{mark.colour}"/>{rim}{dot}'
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 def words(figure: Figure, cost: Cost) -> str:
