@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +14,14 @@ from retrieval.galleries.base import Gallery
 from retrieval.measure import scale
 from retrieval.ui import advised, fields, reach
 from retrieval.ui.answers import Answers
-from retrieval.ui.arrivals import batches
 from retrieval.ui.figures import escape
-from retrieval.ui.turn import LONGEST, SLICE, budget, turn
+from retrieval.ui.measuring import Pieces, allowed, arriving, buttons, clock
 
-LOOK = 0.5
 SECONDS = 60.0
 MARGIN = 48
 """Pixels of the window beside the plot."""
 WIDE = 761
 """Pixels from which all questions are shown at once; below, the lesser ones are folded."""
-Pieces = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -92,10 +88,9 @@ class ChooseTab:
             LabError: it cannot be measured, in one sentence.
         """
         sent = fields.mapping(given)
-        most = SLICE if self.lab.public else SECONDS
-        seconds = budget(self.lab, fields.number(sent, "seconds", 1, LONGEST, most))
+        seconds = allowed(self.lab, sent, SECONDS)
         asked, count = self.asked(sent), 0
-        with closing(batches(self._steps(asked, seconds), LOOK)) as arrived:
+        with arriving(measuring(self.lab, asked.gallery, asked.need, seconds)) as arrived:
             for batch in arrived:
                 count += len(batch)
                 said = f"{batch[-1]} ({count} measured)" if batch else ""
@@ -116,11 +111,6 @@ class ChooseTab:
                 missing = error
         raise missing
 
-    def _steps(self, asked: Asked, seconds: float) -> Iterator[str]:
-        steps = measuring(self.lab, asked.gallery, asked.need, seconds)
-        with turn(), closing(steps):
-            yield from steps
-
     def _measured(self, asked: Asked, advice: Advice) -> Evidence:
         spec = self.lab.spec(advice.embedder) if advice.embedder else None
         return Evidence(self.lab, asked.gallery, spec)
@@ -132,16 +122,12 @@ class ChooseTab:
             f'<div class="asks">{rest}{_number("ms", "Milliseconds a query", need.ms)}'
             f"{_number('memory', 'Memory there, GB', round(need.memory / 1e9, 1))}</div>"
         )
-        most = int(SLICE if self.lab.public else LONGEST)
-        usual = int(SLICE if self.lab.public else SECONDS)
         return (
             f'<div class="asks">{main}{_number("now", "Pictures now", need.now)}'
             f"{_number('later', 'In two years', need.later)}</div>"
             f"{lesser if wide else _folded(lesser)}"
-            '<div class="controls"><label class="pick"><span>Seconds</span><input class="field" '
-            f'type="number" data-seconds min="1" max="{most}" value="{usual}"></label>'
-            '<button type="button" class="plain" data-measure>Measure on this machine</button>'
-            '<button type="button" class="plain" data-halt hidden>Stop</button></div>'
+            f'<div class="controls">{clock(self.lab.public, SECONDS)}'
+            f"{buttons('Measure on this machine', 'plain')}</div>"
         )
 
 

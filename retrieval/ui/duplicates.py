@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -23,20 +23,17 @@ from retrieval.store import place, vectors_key
 from retrieval.types import Metric, Spec
 from retrieval.ui import fields
 from retrieval.ui.answers import Answers
-from retrieval.ui.arrivals import batches
 from retrieval.ui.cases import KINDS, PAGE, cases
 from retrieval.ui.distorted import one, sampled
 from retrieval.ui.figures import escape
 from retrieval.ui.judged import judged
+from retrieval.ui.measuring import Pieces, allowed, arriving
 from retrieval.ui.menu import Menu
 from retrieval.ui.pickers import COUNT, MOST, SECONDS, files, pickers, tools
-from retrieval.ui.turn import LONGEST, SLICE, budget, turn
 from retrieval.ui.uploads import opened
 
-LOOK = 0.5
 PATIENCE = 10.0
 """Seconds that a picture waits for its turn to be distorted."""
-Pieces = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -136,12 +133,11 @@ class Duplicates:
             LabError: it cannot be measured, in one sentence.
         """
         asked = fields.mapping(given)
-        most = SLICE if self.lab.public else SECONDS
-        seconds = budget(self.lab, fields.number(asked, "seconds", 1, LONGEST, most))
+        seconds = allowed(self.lab, asked, SECONDS)
         count = int(fields.number(asked, "pictures", 1, MOST, COUNT))
         choice = self.choice(asked)
         said = f"Nothing was measured in {seconds:g} s, or nothing is left; ask for more pictures."
-        with closing(batches(self._steps(choice, count, seconds), LOOK)) as arrived:
+        with arriving(self._steps(choice, count, seconds)) as arrived:
             for batch in arrived:
                 if batch:
                     said = _said(batch[-1])
@@ -223,15 +219,14 @@ class Duplicates:
     def _alone(self, way: Way, picture: Picture, shown: list[Image]) -> Scores:
         return alone(self.lab, way.spec.name, picture.image, shown)
 
-    def _steps(self, choice: Ways, count: int, seconds: float) -> Iterator[Step]:
+    def _steps(self, choice: Ways, count: int, seconds: float) -> Generator[Step]:
         """Both ways, each with half of the time; the second has what the first leaves."""
-        with turn():
-            end = time.monotonic() + seconds
-            for way, share in ((choice.first, 0.5), (choice.second, 1.0)):
-                name = way.spec.name
-                limit = share * (end - time.monotonic())
-                with closing(self.finder.measure(choice.gallery, name, count, limit)) as steps:
-                    yield from steps
+        end = time.monotonic() + seconds
+        for way, share in ((choice.first, 0.5), (choice.second, 1.0)):
+            name = way.spec.name
+            limit = share * (end - time.monotonic())
+            with closing(self.finder.measure(choice.gallery, name, count, limit)) as steps:
+                yield from steps
 
     def _sampled(self, choice: Ways) -> str:
         both = (choice.first, choice.second)

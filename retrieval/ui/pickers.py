@@ -10,8 +10,8 @@ from retrieval.galleries.base import Gallery
 from retrieval.types import Metric
 from retrieval.ui.figures import escape
 from retrieval.ui.licences import picture
+from retrieval.ui.measuring import buttons, clock
 from retrieval.ui.menu import Menu
-from retrieval.ui.turn import LONGEST, SLICE
 
 COUNT = 100
 """Pictures of a gallery's sample that are measured, where nothing else is asked."""
@@ -57,16 +57,12 @@ def pickers(
 
 def tools(gallery: Gallery, public: bool) -> str:
     """What measures the sample of a gallery."""
-    most, usual = (int(SLICE if public else each) for each in (LONGEST, SECONDS))
     return (
         '<section class="task"><h2>Found again after distortion</h2><p class="hint">Pictures of '
         f"{escape(gallery.title)}, drawn by a seed, changed and looked for at the settings above."
         '</p></section><label class="pick"><span>Pictures</span><input class="field" type="number"'
-        f' data-pictures min="1" max="{MOST}" value="{COUNT}"></label><label class="pick">'
-        '<span>Seconds</span><input class="field" type="number" data-seconds min="1"'
-        f' max="{most}" value="{usual}"></label>'
-        '<button type="button" class="primary" data-measure>Measure here</button>'
-        '<button type="button" class="plain" data-halt hidden>Stop</button>'
+        f' data-pictures min="1" max="{MOST}" value="{COUNT}"></label>'
+        f"{clock(public, SECONDS)}{buttons()}"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 
 from retrieval.commands.evaluate import languages, usual
@@ -13,17 +12,14 @@ from retrieval.panel import Panel
 from retrieval.ui import fields
 from retrieval.ui.address import PANELS
 from retrieval.ui.answers import Answers
-from retrieval.ui.arrivals import batches
 from retrieval.ui.duels import duels, lettered
 from retrieval.ui.figures import escape
 from retrieval.ui.fits import fits
+from retrieval.ui.measuring import Pieces, allowed, arriving, buttons
 from retrieval.ui.ratings import Progress, Rating, Ratings, asked
 from retrieval.ui.splits import splits
 from retrieval.ui.tables import rated
-from retrieval.ui.turn import LONGEST, SLICE, budget, turn
-
-LOOK = 0.5
-Pieces = dict[str, str]
+from retrieval.ui.turn import LONGEST, SLICE
 
 
 @dataclass(frozen=True)
@@ -101,11 +97,11 @@ class QualityTab:
             LabError: it cannot be measured, in one sentence.
         """
         sent = fields.mapping(given)
-        most = SLICE if self.lab.public else LONGEST
-        seconds = budget(self.lab, fields.number(sent, "seconds", 1, LONGEST, most))
+        seconds = allowed(self.lab, sent, LONGEST)
         choice = self.choice(sent)
         finished = -1
-        with closing(batches(self._steps(choice, seconds), LOOK)) as arrived:
+        steps = self.ratings.measure(choice.gallery, choice.ratings, seconds)
+        with arriving(steps) as arrived:
             for batch in arrived:
                 now = sum(each.finished for each in choice.ratings)
                 yield {
@@ -134,23 +130,17 @@ class QualityTab:
             "fits": fits(self.lab, self.fits, choice.gallery, choice.ratings, self.menu),
         }
 
-    def _steps(self, choice: Choice, seconds: float) -> Iterator[Progress]:
-        with turn(), closing(self.ratings.measure(choice.gallery, choice.ratings, seconds)) as all_:
-            yield from all_
-
     def _said(self, progress: Progress) -> str:
         return f"{progress.what}: {progress.done:,} of {progress.total:,} queries"
 
     def _head(self, choice: Choice) -> str:
         left = sum(each.total - each.done for each in choice.ratings if not each.finished)
         what = f"{left:,} queries to measure" if left else "Everything here is measured"
-        off = "" if left else " disabled"
         slices = f", {SLICE:g} s at a time" if self.lab.public and left else ""
         return (
             f'<p class="lead">How well each embedder finds what belongs together in '
             f"{escape(choice.gallery.title)}. {what}{slices}.</p>{_languages(choice)}"
-            f'<button type="button" class="primary" data-measure{off}>Measure here</button>'
-            '<button type="button" class="plain" data-halt hidden>Stop</button>'
+            f"{buttons(off=not left)}"
         )
 
 

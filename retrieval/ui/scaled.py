@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from retrieval.errors import BadQuery
@@ -15,21 +14,17 @@ from retrieval.runtime.machine import memory
 from retrieval.types import Metric
 from retrieval.ui import fields, told
 from retrieval.ui.answers import Answers
-from retrieval.ui.arrivals import batches
 from retrieval.ui.export import scale_csv, scale_json
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import Mark as Shape
-from retrieval.ui.menu import START
+from retrieval.ui.measuring import Pieces, allowed, arriving, buttons, clock, subject
 from retrieval.ui.scatter import WIDE
 from retrieval.ui.sizes import Row
-from retrieval.ui.turn import LONGEST, SLICE, budget, turn
 
-LOOK = 0.5
 SECONDS = 120.0
 MS = 20.0
 """Milliseconds that a query may take, where none are given."""
 GB = 1e9
-Pieces = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,6 @@ class ScaleTab:
     def __init__(self, answers: Answers) -> None:
         self.lab = answers.lab
         self.menu = answers.menu
-        self.first = START[0].partition("@")[0]
 
     def choice(self, given: object) -> Choice:
         """What was asked for, checked.
@@ -66,13 +60,9 @@ class ScaleTab:
             LabError: a part of it is unknown, or of another form.
         """
         asked = fields.mapping(given)
-        entries = self.lab.catalog.entries()
-        gallery = self.lab.gallery(fields.text(asked, "gallery", entries[0].name))
-        embedder = self.menu.embedder(fields.text(asked, "embedder") or self.first)
-        fitting = self.menu.fitting(embedder)
-        ready = [each for each in fitting if self.menu.state(each.name).kind == "ready"]
+        gallery, embedder, ready = subject(self.lab, self.menu, asked)
         return Choice(
-            Job(gallery, self.lab.spec(embedder.name), ready),
+            Job(gallery, embedder, ready),
             fields.number(asked, "ms", 0.001, 1e6, MS),
             int(fields.number(asked, "width", 1, 1e6, WIDE)),
         )
@@ -109,13 +99,12 @@ class ScaleTab:
         """
         asked = fields.mapping(given)
         choice = self.choice(asked)
-        most = SLICE if self.lab.public else SECONDS
-        seconds = budget(self.lab, fields.number(asked, "seconds", 1, LONGEST, most))
+        seconds = allowed(self.lab, asked, SECONDS)
         usual = memory() / 4 / GB
         whole = usual if self.lab.public else memory() / GB
         room = GB * min(fields.number(asked, "memory", 0.001, 1e5, usual), whole)
         count, problems = 0, dict[str, str]()
-        with closing(batches(self._steps(choice, seconds, room), LOOK)) as arrived:
+        with arriving(self._steps(choice, seconds, room)) as arrived:
             for batch in arrived:
                 for step in batch:
                     count += isinstance(step, Mark)
@@ -145,11 +134,10 @@ class ScaleTab:
             return scale_csv(job, found), name
         return json.dumps(scale_json(job, found), indent=1, ensure_ascii=False), name
 
-    def _steps(self, choice: Choice, seconds: float, room: float) -> Iterator[Mark | Left]:
+    def _steps(self, choice: Choice, seconds: float, room: float) -> Generator[Mark | Left]:
         usual = [each for each in choice.job.indexes if each.name in USUAL]
         job = replace(choice.job, indexes=usual)
-        with turn(), closing(scale.measure(self.lab, job, seconds, room=room)) as steps:
-            yield from steps
+        return scale.measure(self.lab, job, seconds, room=room)
 
     def _head(self, choice: Choice) -> str:
         title = (
@@ -161,22 +149,18 @@ class ScaleTab:
         if choice.job.embedder.metric is not Metric.COSINE:
             name = escape(choice.job.embedder.title)
             return f'{title}<p class="note">{name} makes bits; scale is told for vectors.</p>'
-        most = int(SLICE if self.lab.public else LONGEST)
-        usual = int(SLICE if self.lab.public else SECONDS)
         return (
-            f"{title}{_number('Milliseconds a query', 'ms', 'any', 1e6, f'{choice.ms:g}')}"
-            f"{_number('Seconds', 'seconds', 1, most, str(usual))}"
-            f"{_number('Memory, GB', 'memory', 'any', 1e5, f'{memory() / 4 / GB:.0f}')}"
-            '<button type="button" class="plain" data-measure>Measure on this machine</button>'
-            '<button type="button" class="plain" data-halt hidden>Stop</button>'
+            f"{title}{_number('Milliseconds a query', 'ms', 1e6, f'{choice.ms:g}')}"
+            f"{clock(self.lab.public, SECONDS)}"
+            f"{_number('Memory, GB', 'memory', 1e5, f'{memory() / 4 / GB:.0f}')}"
+            f"{buttons('Measure on this machine', 'plain')}"
         )
 
 
-def _number(title: str, name: str, step: object, most: float, value: str) -> str:
-    low = 1 if step == 1 else 0.1
+def _number(title: str, name: str, most: float, value: str) -> str:
     return (
         f'<label class="pick"><span>{title}</span><input class="field" type="number" '
-        f'data-{name} min="{low}" max="{most:g}" step="{step}" value="{value}"></label>'
+        f'data-{name} min="0.1" max="{most:g}" step="any" value="{value}"></label>'
     )
 
 

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from retrieval.errors import Damaged
 from retrieval.galleries.base import Gallery
 from retrieval.measure.paired import KINDS, pairs
-from retrieval.measure.rounds import Job, Step, rounds, sweeps
+from retrieval.measure.rounds import Job, rounds, sweeps
 from retrieval.measure.sweep import Kind, Speed, grid
 from retrieval.measure.sweeps import Sweep
 from retrieval.types import Spec
 from retrieval.ui import beside, fields
 from retrieval.ui.answers import Answers
-from retrieval.ui.arrivals import batches
 from retrieval.ui.curves import Curve, drawn
 from retrieval.ui.figures import escape
-from retrieval.ui.menu import START
+from retrieval.ui.measuring import Pieces, allowed, arriving, buttons, clock, subject
 from retrieval.ui.scatter import WIDE
 from retrieval.ui.targets import every, table
-from retrieval.ui.turn import LONGEST, SLICE, budget, turn
 
-LOOK = 0.5
-"""Seconds between two drawings of what has arrived."""
 SECONDS = 60.0
 TARGET = 0.95
-Pieces = dict[str, str]
-"""HTML by the part of the tab that it goes into."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,6 @@ class Tradeoffs:
     def __init__(self, answers: Answers) -> None:
         self.lab = answers.lab
         self.menu = answers.menu
-        self.first = START[0].partition("@")[0]
 
     def choice(self, given: object) -> Choice:
         """What was asked for, checked.
@@ -70,17 +63,10 @@ class Tradeoffs:
             LabError: a part of it is unknown, or of another form.
         """
         asked = fields.mapping(given)
-        entries = self.lab.catalog.entries()
-        gallery = self.lab.gallery(fields.text(asked, "gallery", entries[0].name))
-        embedder = self.menu.embedder(fields.text(asked, "embedder") or self.first)
+        gallery, embedder, ready = subject(self.lab, self.menu, asked)
         kind, note = _kind(gallery, embedder, fields.text(asked, "queries"))
-        ready = [
-            each
-            for each in self.menu.fitting(embedder)
-            if self.menu.state(each.name).kind == "ready"
-        ]
         return Choice(
-            Job(gallery, self.lab.spec(embedder.name), ready, kind),
+            Job(gallery, embedder, ready, kind),
             fields.number(asked, "target", 0, 1, TARGET),
             int(fields.number(asked, "width", 1, 1e6, WIDE)),
             "together" if fields.text(asked, "speed") == "together" else "alone",
@@ -125,12 +111,11 @@ class Tradeoffs:
         """
         asked = fields.mapping(given)
         choice = self.choice(asked)
-        most = SLICE if self.lab.public else SECONDS
-        seconds = budget(self.lab, fields.number(asked, "seconds", 1, LONGEST, most))
+        seconds = allowed(self.lab, asked, SECONDS)
         stored, problems = self.curves(choice)
         curves = {curve.spec.name: curve for curve in stored}
         count, total = 0, sum(len(grid(curve.spec)) for curve in stored)
-        with closing(batches(self._steps(choice, seconds), LOOK)) as arrived:
+        with arriving(rounds(self.lab, choice.job, seconds)) as arrived:
             for batch in arrived:
                 for step in batch:
                     count += step.point is not None
@@ -170,10 +155,6 @@ class Tradeoffs:
                 found.append(store.find(job.key(spec)))
         return [each for each in found if each]
 
-    def _steps(self, choice: Choice, seconds: float) -> Iterator[Step]:
-        with turn(), closing(rounds(self.lab, choice.job, seconds)) as steps:
-            yield from steps
-
     def _head(self, choice: Choice) -> str:
         job = choice.job
         kinds = "".join(
@@ -187,17 +168,12 @@ class Tradeoffs:
             f"{' checked' if speed == choice.speed else ''}>{words}</label>"
             for speed, words in (("alone", "One query"), ("together", "All together"))
         )
-        most = int(SLICE if self.lab.public else LONGEST)
-        usual = int(SLICE if self.lab.public else SECONDS)
         return (
             f'<label class="pick"><span>Embedder</span><select class="field" data-embedder>'
             f"{self.menu.embedder_options(job.embedder.name, job.gallery.about)}</select></label>"
             f'<fieldset class="kinds"><legend>Asked with</legend>{kinds}</fieldset>'
             f'<fieldset class="kinds"><legend>Speed of</legend>{speeds}</fieldset>'
-            '<label class="pick"><span>Seconds</span><input class="field" type="number" '
-            f'data-seconds min="1" max="{most}" value="{usual}"></label>'
-            '<button type="button" class="primary" data-measure>Measure here</button>'
-            '<button type="button" class="plain" data-halt hidden>Stop</button>'
+            f"{clock(self.lab.public, SECONDS)}{buttons()}"
         ) + (f'<p class="note">{escape(choice.note)}</p>' if choice.note else "")
 
 

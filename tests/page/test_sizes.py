@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,9 +158,9 @@ def test_a_stranger_gets_a_quarter_of_the_memory(
     monkeypatch.setattr("retrieval.ui.scaled.memory", lambda: 16e9)
     rooms: list[float] = []
 
-    def steps(_: object, __: float, room: float) -> Iterator[Mark]:
+    def steps(_: object, __: float, room: float) -> Generator[Mark]:
         rooms.append(room)
-        return iter(())
+        yield from ()
 
     monkeypatch.setattr(tab, "_steps", steps)
     list(tab.measure({**ASKED, "seconds": 5, "memory": 1e5}))
