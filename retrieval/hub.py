@@ -170,24 +170,9 @@ def download(
         return here, False
     if offline():
         raise forbidden(repo)
-    from huggingface_hub import hf_hub_download
-
     for file, wanted in hashes.items():
-        if cached(repo, revision, [file], kind) is not None:
-            continue
-        where: dict[str, Any] = {
-            "revision": revision,
-            "repo_type": kind,
-            "cache_dir": folder(),
-            "endpoint": endpoint(),
-        }
-        try:
-            sound = parts.whole(repo, file, **where)
-            path = hf_hub_download(repo, file, **where, tqdm_class=Bar)
-        except Exception as error:  # the client's own errors and those of its transport
-            raise explained(error, repo, kind) from error
-        if not sound or wanted not in ("", sound):
-            verify(Path(path), wanted, repo)
+        if cached(repo, revision, [file], kind) is None:
+            _fetch(repo, revision, file, wanted, kind)
     here = cached(repo, revision, list(hashes), kind)
     if here is None:
         raise Damaged(
@@ -195,6 +180,25 @@ def download(
             "check HF_ENDPOINT"
         )
     return here, True
+
+
+def _fetch(repo: str, revision: str, file: str, wanted: str, kind: Kind) -> None:
+    """Have one file in the client's cache, sound."""
+    from huggingface_hub import hf_hub_download
+
+    where: dict[str, Any] = {
+        "revision": revision,
+        "repo_type": kind,
+        "cache_dir": folder(),
+        "endpoint": endpoint(),
+    }
+    try:
+        sound = parts.whole(repo, file, **where)
+        path = hf_hub_download(repo, file, **where, tqdm_class=Bar)
+    except Exception as error:  # the client's own errors and those of its transport
+        raise explained(error, repo, kind) from error
+    if not sound or wanted not in ("", sound):
+        verify(Path(path), wanted, repo)
 
 
 def verify(path: Path, wanted: str, repo: str) -> None:
