@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from PIL.Image import Image
 
@@ -25,6 +23,7 @@ from retrieval.ui import fields
 from retrieval.ui.answers import Answers
 from retrieval.ui.cases import KINDS, PAGE, cases
 from retrieval.ui.distorted import one, sampled
+from retrieval.ui.export import written
 from retrieval.ui.figures import escape
 from retrieval.ui.judged import judged
 from retrieval.ui.measuring import Pieces, allowed, arriving
@@ -159,7 +158,8 @@ class Duplicates:
         numbers = {each: _number(query[each]) for each in ("radius", "threshold") if each in query}
         choice = self.choice({**query, **numbers})
         answer = figures(self.finder, choice)
-        return _text(answer, name, kind), f"duplicates-{choice.gallery.name}-{name}.{kind}"
+        text = written(kind, lambda: as_csv(answer, name), lambda: answer)
+        return text, f"duplicates-{choice.gallery.name}-{name}.{kind}"
 
     def _head(self, asked: Mapping[str, object], choice: Ways | None = None) -> str:
         about = (choice.gallery if choice else self._gallery(asked)).about
@@ -268,9 +268,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise BadQuery(f"{text[:20]!r} is no number") from None
-
-
-def _text(answer: dict[str, Any], name: str, kind: str) -> str:
-    return (
-        as_csv(answer, name) if kind == "csv" else json.dumps(answer, indent=1, ensure_ascii=False)
-    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from retrieval.errors import BadQuery
 from retrieval.measure.outlook import Outlook, flat, rows
 from retrieval.measure.rounds import COUNT, Job, K
 from retrieval.measure.scale import TARGET
@@ -95,3 +97,16 @@ def scale_csv(job: ScaleJob, found: Sequence[Outlook]) -> str:
     for row in told:
         writer.writerow([job.gallery.name, job.embedder.name, *row.values(), *licences])
     return out.getvalue()
+
+
+def written(kind: str, table: Callable[[], str], told: Callable[[], dict[str, Any]]) -> str:
+    """Figures in the form that is asked for.
+
+    Raises:
+        BadQuery: there is no such form.
+    """
+    if kind == "csv":
+        return table()
+    if kind == "json":
+        return json.dumps(told(), indent=1, ensure_ascii=False)
+    raise BadQuery("figures are given as csv or as json")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from retrieval.errors import BadQuery
 from retrieval.measure import outlook, scale
 from retrieval.measure.outlook import USUAL, many
 from retrieval.measure.scale import TARGET, Job, Left, Mark
@@ -14,7 +12,7 @@ from retrieval.runtime.machine import memory
 from retrieval.types import Metric
 from retrieval.ui import fields, told
 from retrieval.ui.answers import Answers
-from retrieval.ui.export import scale_csv, scale_json
+from retrieval.ui.export import scale_csv, scale_json, written
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import Mark as Shape
 from retrieval.ui.measuring import Pieces, allowed, arriving, buttons, clock, subject
@@ -125,14 +123,10 @@ class ScaleTab:
         Raises:
             BadQuery: it is asked for in another form.
         """
-        if kind not in ("csv", "json"):
-            raise BadQuery("figures are given as csv or as json")
         job = self.choice(given).job
         found = outlook.outlooks(self.lab, job)
-        name = f"scale-{job.gallery.name}-{job.embedder.name}.{kind}"
-        if kind == "csv":
-            return scale_csv(job, found), name
-        return json.dumps(scale_json(job, found), indent=1, ensure_ascii=False), name
+        text = written(kind, lambda: scale_csv(job, found), lambda: scale_json(job, found))
+        return text, f"scale-{job.gallery.name}-{job.embedder.name}.{kind}"
 
     def _steps(self, choice: Choice, seconds: float, room: float) -> Generator[Mark | Left]:
         usual = [each for each in choice.job.indexes if each.name in USUAL]

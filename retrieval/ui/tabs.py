@@ -17,7 +17,6 @@ from retrieval.ui import fields
 from retrieval.ui.answers import Answers
 from retrieval.ui.choose import ChooseTab
 from retrieval.ui.duplicates import Duplicates
-from retrieval.ui.export import as_csv, as_json
 from retrieval.ui.quality import QualityTab
 from retrieval.ui.scaled import ScaleTab
 from retrieval.ui.tradeoffs import Tradeoffs
@@ -38,41 +37,22 @@ def tabs(answers: Answers) -> list[Route]:
     tradeoffs, quality = Tradeoffs(answers), QualityTab(answers)
     duplicates = Duplicates(answers)
     choose, scale = ChooseTab(answers), ScaleTab(answers)
-
-    async def receipt(request: Request) -> Response:
-        return await _answer(lambda: answers.kept.receipt(request.path_params["name"]))
-
-    async def results(request: Request) -> Response:
-        return await _answer(lambda: answers.kept.figures(request.path_params["name"]))
-
-    async def note(request: Request) -> Response:
-        return await _answer(lambda: choose.receipt(request.path_params["name"]))
-
-    async def figures(request: Request) -> Response:
-        return await run_in_threadpool(_figures, tradeoffs, request)
-
-    async def sizes(request: Request) -> Response:
-        return await run_in_threadpool(_file, scale.figures, request)
-
-    async def pairs(request: Request) -> Response:
-        return await run_in_threadpool(_file, duplicates.figures, request)
-
     return [
-        Route("/receipt/{name}", receipt),
-        Route("/receipt/{name}/figures", results),
+        Route("/receipt/{name}", _named(answers.kept.receipt)),
+        Route("/receipt/{name}/figures", _named(answers.kept.figures)),
         Route("/tab/stop", _drawn(lambda given: stopped(answers, given)), methods=["POST"]),
-        Route("/tab/tradeoffs.{kind}", figures),
+        Route("/tab/tradeoffs.{kind}", _file(tradeoffs.figures)),
         Route("/tab/tradeoffs", _drawn(tradeoffs.draw), methods=["POST"]),
         Route("/tab/tradeoffs/measure", _measured(tradeoffs.measure), methods=["POST"]),
-        Route("/tab/scale.{kind}", sizes),
+        Route("/tab/scale.{kind}", _file(scale.figures)),
         Route("/tab/scale", _drawn(scale.draw), methods=["POST"]),
         Route("/tab/scale/measure", _measured(scale.measure), methods=["POST"]),
         Route("/tab/choose", _drawn(choose.draw), methods=["POST"]),
         Route("/tab/choose/measure", _measured(choose.measure), methods=["POST"]),
-        Route("/tab/choose/receipt/{name}", note),
+        Route("/tab/choose/receipt/{name}", _named(choose.receipt)),
         Route("/tab/quality", _drawn(quality.draw), methods=["POST"]),
         Route("/tab/quality/measure", _measured(quality.measure), methods=["POST"]),
-        Route("/tab/duplicates.{kind}", pairs),
+        Route("/tab/duplicates.{kind}", _file(duplicates.figures)),
         Route("/tab/duplicates", _drawn(duplicates.draw), methods=["POST"]),
         Route("/tab/duplicates/picture", _drawn(duplicates.picture), methods=["POST"]),
         Route("/tab/duplicates/measure", _measured(duplicates.measure), methods=["POST"]),
@@ -176,36 +156,31 @@ async def _answer(ask: Callable[[], dict[str, Any]]) -> Response:
         return JSONResponse({"problem": BROKEN}, status_code=500)
 
 
-def _figures(tradeoffs: Tradeoffs, request: Request) -> Response:
-    kind = request.path_params["kind"]
-    try:
-        if kind not in ("csv", "json"):
-            raise BadQuery("figures are given as csv or as json")
-        choice = tradeoffs.choice(dict(request.query_params))
-        curves, _ = tradeoffs.curves(choice)
-    except LabError as error:
-        return _refused(error)
-    job = choice.job
-    name = f"sweeps-{job.gallery.name}-{job.embedder.name}-{job.kind}.{kind}"
-    headers = {**NEVER, "Content-Disposition": f'attachment; filename="{_plain(name)}"'}
-    if kind == "csv":
-        return Response(as_csv(job, curves), media_type="text/csv", headers=headers)
-    text = json.dumps(as_json(job, curves), indent=1, ensure_ascii=False)
-    return Response(text, media_type="application/json", headers=headers)
-
-
 Figures = Callable[[dict[str, str], str], tuple[str, str]]
 
 
-def _file(figures: Figures, request: Request) -> Response:
+def _file(figures: Figures) -> Endpoint:
     """What a tab gives to take away, by its text and its name."""
-    kind = request.path_params["kind"]
-    try:
-        text, name = figures(dict(request.query_params), kind)
-    except LabError as error:
-        return _refused(error)
-    headers = {**NEVER, "Content-Disposition": f'attachment; filename="{_plain(name)}"'}
-    return Response(text, media_type=TYPES[kind], headers=headers)
+
+    def endpoint(request: Request) -> Response:  # Starlette runs it in a thread
+        kind = request.path_params["kind"]
+        try:
+            text, name = figures(dict(request.query_params), kind)
+        except LabError as error:
+            return _refused(error)
+        headers = {**NEVER, "Content-Disposition": f'attachment; filename="{_plain(name)}"'}
+        return Response(text, media_type=TYPES[kind], headers=headers)
+
+    return endpoint
+
+
+def _named(give: Callable[[str], dict[str, Any]]) -> Endpoint:
+    """What is kept under a name."""
+
+    async def endpoint(request: Request) -> Response:
+        return await _answer(lambda: give(request.path_params["name"]))
+
+    return endpoint
 
 
 def _plain(name: str) -> str:

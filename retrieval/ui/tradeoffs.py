@@ -17,6 +17,7 @@ from retrieval.types import Spec
 from retrieval.ui import beside, fields
 from retrieval.ui.answers import Answers
 from retrieval.ui.curves import Curve, drawn
+from retrieval.ui.export import as_csv, as_json, written
 from retrieval.ui.figures import escape
 from retrieval.ui.measuring import Pieces, allowed, arriving, buttons, clock, subject
 from retrieval.ui.scatter import WIDE
@@ -130,6 +131,17 @@ class Tradeoffs:
         said = ended(count, missing(stored), seconds)
         drawn = pieces(choice, stored, problems)
         yield {"say": said, **drawn, "more": every(stored), "both": self._both(choice)}
+
+    def figures(self, given: object, kind: str) -> tuple[str, str]:
+        """A file of all figures, and its name.
+
+        Raises:
+            BadQuery: it is asked for in another form.
+        """
+        choice = self.choice(given)
+        job, (curves, _) = choice.job, self.curves(choice)
+        text = written(kind, lambda: as_csv(job, curves), lambda: as_json(job, curves))
+        return text, f"sweeps-{job.gallery.name}-{job.embedder.name}-{job.kind}.{kind}"
 
     def _both(self, choice: Choice) -> str:
         """Captions beside pictures, from what is stored; nothing where one cannot be asked."""
