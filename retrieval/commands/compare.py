@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from retrieval.lab import Lab
 from retrieval.measure.receipts import Receipt, receipt
 from retrieval.panel import Panel
 from retrieval.query import Query
+from retrieval.runtime.disk import publish
 from retrieval.types import Result
 from retrieval.where import Where
 
@@ -66,14 +69,22 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def keep(path: Path, made: Receipt) -> None:
-    """Write a receipt.
+    """Write a receipt, wholly or not at all.
 
     Raises:
         LabError: the file cannot be written.
     """
+    text, place = json.dumps(made, indent=1), path.resolve()
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
-        path.write_text(json.dumps(made, indent=1), "utf-8")
+        if place.exists() and not place.is_file():  # such as /dev/stdout
+            place.write_text(text, "utf-8")
+            return
+        beside.write_text(text, "utf-8")
+        publish(beside, place)
     except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
         raise LabError(f"cannot write {path}: {error.strerror}; name another file") from error
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import Damaged
 from retrieval.indexes.base import Index, padded
-from retrieval.runtime.working import Working
+from retrieval.runtime.working import Working, full
 from retrieval.types import Knob, Metric, Rows, Scores, Spec, Vectors
 
 FILE = "trees.ann"
@@ -109,7 +109,10 @@ class Annoy(Index):
         engine.build(self.knobs["n_trees"], n_jobs=1)
         self._working = Working()
         file = self._working.path / FILE
-        engine.save(str(file))  # which maps it at once
+        try:
+            engine.save(str(file))  # which maps it at once
+        except OSError as error:
+            raise full(error) from error
         self._hold(engine, file)
 
     def _hold(self, engine: Any, file: Path) -> None:

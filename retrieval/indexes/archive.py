@@ -18,13 +18,17 @@ import numpy as np
 from retrieval.errors import Damaged, LabError
 from retrieval.indexes.base import Filtered, Index, padded
 from retrieval.indexes.faiss_base import straight
-from retrieval.runtime.working import Working
+from retrieval.runtime.working import Working, full
 from retrieval.types import Metric, Rows, Scores, Spec, Vectors
 from retrieval.where import Allowed, Column, Where
 
 Found: TypeAlias = tuple[Sequence[int], Sequence[float]]
 """Rows of one query and their scores, best first."""
 FILE = "engine.zip"
+FILLING, OPENING = 4, 2
+"""Times the bytes of the vectors that must be free: Qdrant, while it is filled, takes 3.5."""
+AHEAD = 32 << 20
+"""Bytes beside, which engines take for logs and the like whatever they hold."""
 SAMPLE = 64
 """Vectors that are compared with those given to ``load``."""
 PAGE = 4096
@@ -85,7 +89,7 @@ class Archived(Index):
             self._size = used(working)
             return engine
 
-        self._take(make)
+        self._take(make, FILLING * vectors.nbytes)
 
     def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
         return self._asked(queries, k, min(k, self.count))
@@ -139,20 +143,22 @@ class Archived(Index):
                 ) from error
             return self._engine
 
-        self._take(make)
+        self._take(make, OPENING * vectors.nbytes)
 
-    def _take(self, make: Callable[[Path], Any]) -> None:
-        """Hold what ``make`` returns; nothing is searchable where it fails."""
+    def _take(self, make: Callable[[Path], Any], room: int) -> None:
+        """Hold what ``make`` returns of so many bytes; nothing is searchable where it fails."""
         with self._turn:
             self._end()
             if not self.count:
                 return
-            self._working = Working()
+            self._working = Working(room + AHEAD)
             try:
                 self._engine = make(self._working.path)
-            except BaseException:
+            except BaseException as error:
                 self.count = 0
                 self._end()
+                if isinstance(error, OSError):
+                    raise full(error) from error
                 raise
 
     def _compare(self, vectors: Vectors) -> None:

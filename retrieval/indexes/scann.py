@@ -119,9 +119,9 @@ class Scann(Index):
             return
         with Working() as beside:
             self._engine.serialize(str(beside.path), relative_path=True)
-            for name in KEPT:
-                data = np.frombuffer((beside.path / name).read_bytes(), dtype=np.uint8)
-                np.save(folder / stored(name), data)  # of a length that is checked
+            made = {name: (beside.path / name).read_bytes() for name in KEPT}
+        for name, data in made.items():  # each of a length that is checked
+            np.save(folder / stored(name), np.frombuffer(data, dtype=np.uint8))
         np.save(folder / SHAPE, np.array(self._shape(), dtype=np.int64))
 
     def _load(self, folder: Path, vectors: Vectors) -> None:
@@ -140,7 +140,7 @@ class Scann(Index):
                 f"{SHAPE} says vectors, width and lists are {shape}, wanted {self._shape()}; "
                 "build the index again"
             )
-        with Working() as beside:
+        with Working(vectors.nbytes) as beside:
             for name in KEPT:
                 data = array_read(folder / stored(name), np.uint8, (-1,))
                 (beside.path / name).write_bytes(data.tobytes())

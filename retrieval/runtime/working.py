@@ -8,18 +8,24 @@ import tempfile
 import weakref
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from retrieval.errors import NotReady
 
 PREFIX = "parallax-work-"
 """What all of them begin with; older releases left others, which nobody can tell from used ones."""
+MB = 10**6
 
 
 class Working:
     """An empty temporary folder, removed with this at the latest. A context manager.
 
     The kernel knows by a lock on the folder whether its process lives.
+
+    Args:
+        room: bytes that must be free. Whoever writes through a mapping of a file for which there
+            is no room is killed by the kernel, without an error to catch.
 
     Attributes:
         path: the folder.
@@ -29,9 +35,15 @@ class Working:
         NotReady: the temporary folder is full or read-only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 0) -> None:
         try:
             sweep()
+            free = shutil.disk_usage(tempfile.gettempdir()).free
+            if free < room:
+                raise NotReady(
+                    f"{tempfile.gettempdir()} has room for {free // MB:,} MB, wanted are "
+                    f"{-(-room // MB):,}; free some space or set TMPDIR to a folder with more"
+                )
             self.path, held = _made()
         except OSError as error:
             raise full(error) from error
@@ -41,9 +53,20 @@ class Working:
         """The folder itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Remove it."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove it.
+
+        Raises:
+            NotReady: the block met a full disk.
+        """
         self.remove()
+        if isinstance(error, OSError):
+            raise full(error) from error
 
 
 def full(error: OSError) -> NotReady:
