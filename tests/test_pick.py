@@ -12,10 +12,11 @@ from retrieval.cli import main
 from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
-from retrieval.measure.pick import FEW, Look, Picking, pick
+from retrieval.measure.pick import FEW, Look, Picking, between, pick
 from retrieval.measure.rounds import COUNT, Job, K
 from retrieval.measure.sweep import asked, grid, measured
 from retrieval.panel import Panel
+from retrieval.types import Knob
 
 NAMES = ("exact", "faiss-hnsw", "faiss-ivf", "faiss-ivfpq")
 
@@ -59,6 +60,31 @@ def test_the_staircase_misses_no_setting_that_asks_less(
     ]
     assert all(knobs in found for knobs in least)
     assert picking.looks <= len(grid(index.spec)) or picking.looks < 20
+
+
+@pytest.mark.parametrize("name", ["faiss-ivf", "faiss-ivfpq"])
+@pytest.mark.parametrize("target", [0.8, 0.97])
+def test_no_knob_of_what_is_picked_can_fall(name: str, target: float, tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    best = pick(lab, job(lab, (name,)), target, None).best
+    queries = asked(lab, lab.gallery("stamps"), "conse-lite2", "picture", K, COUNT)
+    index = lab.index(lab.gallery("stamps"), Panel("conse-lite2", name)).index
+    lesser = [
+        {**best.knobs, each.name: best.knobs[each.name] - 1}
+        for each in index.spec.knobs
+        if each.when == "query" and best.knobs[each.name] > each.low
+    ]
+    assert any(measured(index, queries, knobs).recall < target for knobs in lesser)
+
+
+def test_between_two_steps_of_the_grid() -> None:
+    wide = Knob("efSearch", 1, 512, 16, "query")  # 1, 3, 8, 16, 23, 64, 181, 512
+    assert between(wide, 23, down=True) == [17, 18, 19, 20, 21, 22, 23]
+    assert between(wide, 16, down=False) == [17, 18, 19, 20, 21, 22, 23]
+    assert between(wide, 1, down=True) == [1]
+    assert between(wide, 512, down=False) == [512]
+    assert between(Knob("n", 4, 64, 16, "query", "log2"), 32, down=True) == [32]
+    assert between(Knob("n", 1, 1 << 14, 1, "query", "log2"), 64, down=True) == [16, 32, 64]
 
 
 def test_an_index_that_holds_too_much_is_out(tmp_path: Path) -> None:

@@ -18,7 +18,18 @@ from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.lane import LANE
 from retrieval.measure.recall import recall, recalls, scores
-from retrieval.measure.sweep import Asked, Point, asked, cheapest, front, grid, steps, sweep
+from retrieval.measure.sweep import (
+    BESIDE,
+    Asked,
+    Point,
+    asked,
+    cheapest,
+    fitting,
+    front,
+    grid,
+    steps,
+    sweep,
+)
 from retrieval.measure.sweeps import Sweep, Sweeps, key, made, place
 from retrieval.panel import Panel
 from retrieval.store import Built
@@ -202,10 +213,18 @@ def test_the_command_without_time(warm: Path, capsys: pytest.CaptureFixture[str]
     assert "nothing was measured" in capsys.readouterr().err
 
 
+def test_the_published_grid_holds_graphs_of_twice_the_links() -> None:
+    lab = Lab()
+    names = [each.name for each in fitting(lab.spec("conse-lite2"))]
+    assert names == [*dict.fromkeys(names)] and {"faiss-hnsw", *BESIDE} <= {*names}
+    assert not {*BESIDE} & {each.name for each in fitting(lab.spec("phash"))}
+
+
 def few(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Have no other indexes than these."""
     specs = [INDEXES.spec(name) for name in names]
     monkeypatch.setattr(INDEXES, "specs", lambda: specs)
+    monkeypatch.setattr("retrieval.measure.sweep.BESIDE", ())
 
 
 def test_what_nobody_named_and_is_not_here_is_left_out(

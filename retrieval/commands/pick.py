@@ -12,7 +12,7 @@ from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure.pick import Look, pick
 from retrieval.measure.rounds import Job
-from retrieval.measure.sweep import Kind
+from retrieval.measure.sweep import Kind, fitting
 from retrieval.panel import Panel
 from retrieval.readiness import state
 from retrieval.runtime.amounts import amount
@@ -41,9 +41,8 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def ready(embedder: Spec) -> list[Spec]:
-    """The indexes that compare what an embedder makes, and can be used now."""
-    fitting = [each for each in INDEXES.specs() if embedder.metric in each.metrics]
-    return [each for each in fitting if state(each).kind == "ready"]
+    """The indexes of the published grid for an embedder that can be used now."""
+    return [each for each in fitting(embedder) if state(each).kind == "ready"]
 
 
 def panel(embedder: Spec, look: Look) -> str:

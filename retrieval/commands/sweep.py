@@ -14,11 +14,10 @@ from retrieval.commands import pick, scaled
 from retrieval.commands.listing import table
 from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Unreachable
 from retrieval.galleries.base import Gallery
-from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure.paired import KINDS, pairs
 from retrieval.measure.rounds import COUNT, K, sweeps
-from retrieval.measure.sweep import Kind, Point, asked, cheapest, front, grid, sweep
+from retrieval.measure.sweep import Kind, Point, asked, cheapest, fitting, front, grid, sweep
 from retrieval.measure.sweeps import Sweep, key, made
 from retrieval.measure.tables import header
 from retrieval.panel import Panel
@@ -79,8 +78,7 @@ def swept(lab: Lab, options: argparse.Namespace, wanted: Kind | None) -> Iterato
     spec, gallery = lab.spec(options.embedder), lab.gallery(options.gallery)
     kind: Kind = wanted or ("text" if spec.reads_text else "picture")
     queries = asked(lab, gallery, spec.name, kind, options.k, options.count)
-    fitting = [each.name for each in INDEXES.specs() if spec.metric in each.metrics]
-    for name in options.index or fitting:
+    for name in options.index or [each.name for each in fitting(spec)]:
         built = _built(lab, gallery, Panel(spec.name, name), bool(options.index))
         if built is None:
             continue

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
+from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index
 from retrieval.lab import Lab
 from retrieval.lane import LANE
@@ -26,6 +27,12 @@ Speed = Literal["alone", "together"]
 """One query after the other on one thread, or all in one call on every core."""
 STEPS = 7
 """Settings of one knob that are tried, its default besides."""
+BESIDE = ("faiss:HNSW32", "faiss:HNSW32,SQ8")
+"""FAISS's own strings in the published grid beside the named indexes: graphs of twice the links.
+
+At one recall they are walked in a half to a quarter of the time where queries are hard; so are
+the graphs of no other engine here, and those of more links no faster.
+"""
 SLICE = 16
 """Queries for which the timed lane is held; then others have their turn."""
 
@@ -111,6 +118,12 @@ def askable(gallery: Gallery, kind: Kind) -> NDArray[np.int64]:
         return np.arange(len(gallery))
     captions = gallery.captions(range(len(gallery)))
     return np.array([at for at, words in enumerate(captions) if words], dtype=np.int64)
+
+
+def fitting(embedder: Spec) -> list[Spec]:
+    """The indexes of the published grid that compare what an embedder makes."""
+    specs = [*INDEXES.specs(), *map(INDEXES.spec, BESIDE)]
+    return [each for each in specs if embedder.metric in each.metrics]
 
 
 def grid(spec: Spec) -> list[dict[str, int]]:
