@@ -79,12 +79,11 @@ def test_no_knob_of_what_is_picked_can_fall(name: str, target: float, tmp_path: 
 
 def test_between_two_steps_of_the_grid() -> None:
     wide = Knob("efSearch", 1, 512, 16, "query")  # 1, 3, 8, 16, 23, 64, 181, 512
-    assert between(wide, 23, down=True) == [17, 18, 19, 20, 21, 22, 23]
-    assert between(wide, 16, down=False) == [17, 18, 19, 20, 21, 22, 23]
-    assert between(wide, 1, down=True) == [1]
-    assert between(wide, 512, down=False) == [512]
-    assert between(Knob("n", 4, 64, 16, "query", "log2"), 32, down=True) == [32]
-    assert between(Knob("n", 1, 1 << 14, 1, "query", "log2"), 64, down=True) == [16, 32, 64]
+    assert between(wide, 23) == [17, 18, 19, 20, 21, 22, 23]
+    assert between(wide, 3) == [2, 3]
+    assert between(wide, 1) == [1]
+    assert between(Knob("n", 4, 64, 16, "query", "log2"), 32) == [32]
+    assert between(Knob("n", 1, 1 << 14, 1, "query", "log2"), 64) == [16, 32, 64]
 
 
 def test_an_index_that_holds_too_much_is_out(tmp_path: Path) -> None:

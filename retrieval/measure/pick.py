@@ -3,14 +3,15 @@
 Recall and time both rise with every query-time knob, so the settings of an index that just
 reach the target lie on a staircase through its grid (``sweep.grid``): walking it down from the
 widest setting costs one look a step, the sum of the knobs' values and not their product. A look
-asks a few queries; the best are then asked all of them, each knob brought down by halves to the
-least value between two steps that still reaches the target, and measured in turns; the fastest
-wins.
+asks a few queries. Of the indexes that are near the fastest then, each knob is raised until all
+queries reach the target and brought down by halves to the least value between two steps that
+does; the best are measured in turns, and the fastest wins.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,9 +30,11 @@ from retrieval.types import Knob, Progress, Spec
 LOG = logging.getLogger(__name__)
 FEW = 40
 """Queries of one look."""
+NEAR = 2
+"""Times the fastest: what takes longer is sought no finer, as a step of the grid costs no more."""
 FINALISTS = 4
-"""Indexes that are measured again."""
-ROUNDS = 3
+"""Settings that are measured again."""
+ROUNDS = 5
 """Times that each finalist is measured."""
 
 
@@ -113,6 +116,7 @@ class Picking:
         self.out: dict[str, str] = {}
         self.looks = 0
         self.seconds = 0.0
+        self.fastest = math.inf  # milliseconds of what reaches the target with all queries
 
     def run(self, told: Progress | None) -> Picked:
         """Look at every index, measure the best again."""
@@ -193,23 +197,30 @@ class Picking:
         self.seconds += time.perf_counter() - start
         self.looks += 1
         share = recalls(queries.vectors, queries.stored, rows, queries.truth, index.metric).mean()
-        return Look(index.spec.name, knobs, float(share), float(np.median(times)) / 1e6)
+        look = Look(index.spec.name, knobs, float(share), float(np.median(times)) / 1e6)
+        if queries is self.queries and look.recall >= self.target:
+            self.fastest = min(self.fastest, look.p50)
+        return look
 
     def _finalists(self, found: Sequence[Sequence[Look]]) -> tuple[Look, ...]:
-        """Few indexes at a time, the fastest first, until one reaches the target with all queries.
+        """Indexes of like speed at a time, until one reaches the target with all queries.
 
         Where none does, few queries flattered all of them: each at its widest setting then.
         """
-        best = [stairs[0] for stairs in found]
+        best = left = [stairs[0] for stairs in found]
         finalists: list[Look] = []
-        for first in range(0, len(best), FINALISTS):
-            group = best[first : first + FINALISTS]
-            finalists += self._final([each for look in group for each in self._refined(look)])
-            if any(each.recall >= self.target for each in finalists):
-                break
-        else:
+        while left and not self._any(finalists):
+            near = [each for each in left if each.p50 <= NEAR * left[0].p50]
+            left = left[len(near) :]
+            finer = [each for look in near for each in self._refined(look)]
+            finer.sort(key=lambda each: (each.recall < self.target, each.p50))
+            finalists += self._final(finer[:FINALISTS])
+        if not self._any(finalists):
             finalists += self._final([self._widest(look) for look in best])
         return tuple(sorted(finalists, key=lambda each: each.p50))
+
+    def _any(self, looks: Sequence[Look]) -> bool:
+        return any(each.recall >= self.target for each in looks)
 
     def _final(self, chosen: Sequence[Look]) -> Iterator[Look]:
         """Settings measured with all queries, in turns."""
@@ -221,20 +232,32 @@ class Picking:
             yield replace(run[0], p50=float(np.median([each.p50 for each in run])))
 
     def _refined(self, look: Look) -> list[Look]:
-        """A setting with each knob, one at a time, at the least value that all queries let pass.
-
-        It is sought down to the step below, or, where few queries had flattered the setting, up to
-        the step above.
-        """
+        """A setting with each of its knobs, one at a time, as low as all queries let it be."""
         index = self.indexes[look.index]
-        reached = self._look(index, look.knobs, self.queries).recall >= self.target
+        first = self._look(index, look.knobs, self.queries)
         found: list[Look] = []
         for knob in (each for each in index.spec.knobs if each.when == "query"):
-            values = between(knob, look.knobs[knob.name], reached)
-            settings = [{**look.knobs, knob.name: value} for value in values]
-            least = replace(look, knobs=settings[self._least(index, settings, self.queries)])
-            found += [least] if least not in found else []
-        return found or [look]
+            finer = self._fitted(index, first, knob)
+            found += [finer] if finer not in found else []
+        return found or [first]
+
+    def _fitted(self, index: Index, look: Look, knob: Knob) -> Look:
+        """A knob a step up and another until it is enough, then down to the least that is.
+
+        It stays where it is once others have the recall in much less time.
+        """
+        above = [each for each in steps(knob) if each > look.knobs[knob.name]]
+        while look.recall < self.target and above and self._promising(look):
+            look = self._look(index, {**look.knobs, knob.name: above.pop(0)}, self.queries)
+        values = between(knob, look.knobs[knob.name])
+        if look.recall < self.target or len(values) == 1 or not self._promising(look):
+            return look
+        settings = [{**look.knobs, knob.name: value} for value in values]
+        least = settings[self._least(index, settings, self.queries)]
+        return self._look(index, least, self.queries)
+
+    def _promising(self, look: Look) -> bool:
+        return look.p50 <= NEAR * self.fastest
 
     def _widest(self, look: Look) -> Look:
         """The setting of its index that asks most."""
@@ -246,20 +269,10 @@ class Picking:
         return replace(look, knobs=knobs)
 
 
-def between(knob: Knob, value: int, down: bool) -> list[int]:
-    """The values of a knob from one step of the grid, without it, to the next.
-
-    Args:
-        knob: whose.
-        value: a step of it.
-        down: from the step below up to it; else from it up to the step above. It is the only one
-            where there is no such step.
-    """
-    known = steps(knob)
-    at = known.index(value) - down
-    if not 0 <= at < len(known) - 1:
-        return [value]
-    values = range(known[at] + 1, known[at + 1] + 1)
+def between(knob: Knob, value: int) -> list[int]:
+    """The values of a knob above the step of the grid that is below a step, up to that."""
+    below = [each for each in steps(knob) if each < value]
+    values = range(below[-1] + 1 if below else value, value + 1)
     return [each for each in values if knob.scale == "linear" or not each & (each - 1)]
 
 
