@@ -12,7 +12,7 @@ from retrieval.cli import main
 from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
-from retrieval.measure.pick import FEW, Look, Picking, between, pick
+from retrieval.measure.pick import FEW, FINER, Look, Picking, between, pick
 from retrieval.measure.rounds import COUNT, Job, K
 from retrieval.measure.sweep import asked, grid, measured
 from retrieval.panel import Panel
@@ -82,6 +82,9 @@ def test_between_two_steps_of_the_grid() -> None:
     assert between(wide, 23) == [17, 18, 19, 20, 21, 22, 23]
     assert between(wide, 3) == [2, 3]
     assert between(wide, 1) == [1]
+    many = between(wide, 512)
+    assert (many[0], many[-1], len(many)) == (182, 512, FINER)
+    assert max(one / other for one, other in zip(many[1:], many, strict=False)) < 1.08
     assert between(Knob("n", 4, 64, 16, "query", "log2"), 32) == [32]
     assert between(Knob("n", 1, 1 << 14, 1, "query", "log2"), 64) == [16, 32, 64]
 

@@ -18,6 +18,7 @@ from retrieval.where import Allowed, Columns
 
 TOGETHER = 1 << 26
 """Bytes of the rows that the latest filter allows which stay together."""
+FLOATS, BITS = np.dtype(np.float32), np.dtype(np.uint8)
 MOST = 1000
 """The largest k that is answered."""
 
@@ -200,7 +201,7 @@ class Index(ABC):
 
     @property
     def _dtype(self) -> np.dtype[np.float32] | np.dtype[np.uint8]:
-        return np.dtype(np.uint8) if self.metric is Metric.HAMMING else np.dtype(np.float32)
+        return BITS if self.metric is Metric.HAMMING else FLOATS
 
     def _filtered(self, queries: Vectors, k: int, where: Allowed) -> Filtered | None:
         """The engine's own answer from the allowed rows, of which there is one at least.
@@ -240,7 +241,7 @@ class Index(ABC):
                 f"{self.spec.name} wants (n, dim) {self._dtype}, "
                 f"got {vectors.dtype} of shape {vectors.shape}"
             )
-        if vectors.dtype == np.float32 and not np.isfinite(vectors).all():
+        if not finite(vectors):
             raise BadVectors(f"{self.spec.name} got vectors that are not finite")
         if any(len(column) != len(vectors) for column in (columns or {}).values()):
             raise BadVectors(f"{self.spec.name} got columns of another length than its vectors")
@@ -253,10 +254,18 @@ class Index(ABC):
                 f"{self.spec.name} holds {self._dtype} of width {self.width}, "
                 f"the query is {queries.dtype} of shape {queries.shape}"
             )
-        if queries.dtype == np.uint8 or math.isfinite(np.vdot(queries, queries)):
-            return  # a sum of squares is finite where all of them are, unless they are enormous
-        if not np.isfinite(queries).all():
+        if not finite(queries):
             raise BadVectors("the query's vector is not finite")
+
+
+def finite(vectors: Vectors) -> bool:
+    """Whether bits, or floats none of which is infinite or NaN."""
+    if vectors.dtype == BITS:
+        return True
+    # A sum of squares, half the time, is finite where all of them are, unless they are enormous.
+    if vectors.flags.c_contiguous and math.isfinite(np.vdot(vectors, vectors)):
+        return True
+    return bool(np.isfinite(vectors).all())
 
 
 def padded(queries: int, k: int) -> tuple[Rows, Scores]:

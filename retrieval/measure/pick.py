@@ -32,7 +32,9 @@ FEW = 40
 """Queries of one look."""
 NEAR = 2
 """Times the fastest: what takes longer is sought no finer, as a step of the grid costs no more."""
-FINALISTS = 4
+FINER = 16
+"""Settings between two steps of the grid, at most: 7 % apart where the steps are."""
+FINALISTS = 6
 """Settings that are measured again."""
 ROUNDS = 5
 """Times that each finalist is measured."""
@@ -270,10 +272,16 @@ class Picking:
 
 
 def between(knob: Knob, value: int) -> list[int]:
-    """The values of a knob above the step of the grid that is below a step, up to that."""
+    """The values of a knob above the step of the grid that is below a step, up to that.
+
+    Where there are many they are ``FINER`` of them, by equal factors.
+    """
     below = [each for each in steps(knob) if each < value]
-    values = range(below[-1] + 1 if below else value, value + 1)
-    return [each for each in values if knob.scale == "linear" or not each & (each - 1)]
+    all_ = range(below[-1] + 1 if below else value, value + 1)
+    values = [each for each in all_ if knob.scale == "linear" or not each & (each - 1)]
+    if len(values) > FINER:
+        values = np.unique(np.rint(np.geomspace(values[0], value, FINER)).astype(int)).tolist()
+    return values
 
 
 def named(knobs: Sequence[Knob], values: Sequence[int]) -> dict[str, int]:
