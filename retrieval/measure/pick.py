@@ -215,8 +215,9 @@ class Picking:
             near = [each for each in left if each.p50 <= NEAR * left[0].p50]
             left = left[len(near) :]
             finer = [each for look in near for each in self._refined(look)]
-            finer.sort(key=lambda each: (each.recall < self.target, each.p50))
-            finalists += self._final(finer[:FINALISTS])
+            enough = [each for each in finer if self._any([each]) and self._promising(each)]
+            enough.sort(key=lambda each: each.p50)
+            finalists += self._final(enough[:FINALISTS]) if enough else finer
         if not self._any(finalists):
             finalists += self._final([self._widest(look) for look in best])
         return tuple(sorted(finalists, key=lambda each: each.p50))
