@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from retrieval.commands.bar import progress
 from retrieval.errors import BadKnob, LabError, Stopped
 from retrieval.lab import Lab
 from retrieval.runtime.amounts import amount
@@ -63,7 +64,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         with caching(options.cache):
             run: Callable[[Lab, argparse.Namespace], Any] = options.run
-            answer = run(lab(options), options)
+            mine = lab(options)
+            mine.work.heard = progress()
+            answer = run(mine, options)
         say(json.dumps(answer, ensure_ascii=True) if options.json else options.show(answer))
     except LabError as error:
         return sorry(str(error), STOPPED if isinstance(error, Stopped) else 2)

@@ -118,7 +118,7 @@ def _hub(spec: Spec) -> State | None:
     repo, files = str(spec.param("repo")), [name for name, _ in spec.param("files", ())]
     if files and hub.cached(repo, spec.revision, files) is not None:
         return None
-    size = _size(spec)
+    size = download(spec)
     if spec.gated and not hub.token():
         return State("gated", f"ask for access at {spec.gated} and set HF_TOKEN ({size})")
     reached = probe.state()
@@ -127,11 +127,17 @@ def _hub(spec: Spec) -> State | None:
     return State("download", f"downloads {size} when it is first used")
 
 
-def _size(spec: Spec) -> str:
-    """The size of a download, or the number of parameters where it is not known."""
+def download(spec: Spec) -> str:
+    """The size of a download; until somebody has said it, what its parameters take as float32.
+
+    >>> download(Spec("a", "a", "a", bytes=605_143_316, parameters=151_277_313))
+    '605 MB'
+    >>> download(Spec("a", "a", "a", parameters=151_277_313))
+    'at most about 605 MB'
+    """
     if spec.bytes or not spec.parameters:
         return hub.sized(spec.bytes)
-    return f"size unknown, {parameters(spec.parameters)} parameters"
+    return f"at most about {hub.sized(4 * spec.parameters)}"
 
 
 def parameters(count: int) -> str:

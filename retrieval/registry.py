@@ -6,7 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -30,6 +30,14 @@ def listed(names: list[str]) -> str:
     first = ", ".join(names[:LISTED]) or "none"
     more = len(names) - LISTED
     return f"{first} and {more} more (python -m retrieval list)" if more > 0 else first
+
+
+def families(specs: Iterable[Spec]) -> dict[str, list[Spec]]:
+    """Specs by family, each family once, in the order in which they first come."""
+    found: dict[str, list[Spec]] = {}
+    for spec in specs:
+        found.setdefault(spec.family, []).append(spec)
+    return found
 
 
 class Registry(Generic[Plugin]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -197,10 +198,8 @@ class Store:
         with self._building:
             if ahead is not None:
                 partial.fill(known, ahead, progress, gallery.name)
-            chunks = [
-                self._chunk(partial, known, gallery, embedder, rows, progress)
-                for rows in partial.pieces
-            ]
+            _embed_rest(partial, known, gallery, embedder, progress)
+            chunks = [partial.read(rows) for rows in partial.pieces]
         with manifest.publish(target, key) as folder:
             shards.write(folder, chunks, key)
             known.save(folder)
@@ -222,29 +221,31 @@ class Store:
                 continue
         return Known(names, {})
 
-    def _chunk(
-        self,
-        partial: Partial,
-        known: Known,
-        gallery: Gallery,
-        embedder: Embedder,
-        rows: range,
-        progress: Progress | None,
-    ) -> Vectors:
-        def tell(done: int) -> None:
-            if progress:
-                what = f"embedding {gallery.name} with {embedder.spec.name}"
-                progress(what, rows.start + done, len(gallery))
 
-        def inside(_: str, done: int, total: int) -> None:
-            if done < total:  # all of them are told once they are on the disk
-                tell(done)
+def _embed_rest(
+    kept: Partial,
+    known: Known,
+    gallery: Gallery,
+    embedder: Embedder,
+    progress: Progress | None,
+) -> None:
+    """Embed the pieces that are not there; told first how many rows already are."""
+    left = [rows for rows in kept.pieces if not kept.sound(rows)]
+    there = kept.count - sum(map(len, left))
 
-        tell(0)
-        if not partial.sound(rows):
-            partial.keep(rows, lambda: known.embed(gallery, embedder, rows, inside))
-        tell(len(rows))
-        return partial.read(rows)
+    def tell(done: int) -> None:
+        if progress:
+            progress(f"embedding {gallery.name} with {embedder.spec.name}", done, kept.count)
+
+    def inside(_: str, done: int, total: int) -> None:
+        if done < total:  # all of them are told once they are on the disk
+            tell(there + done)
+
+    tell(there)
+    for rows in left:
+        kept.keep(rows, functools.partial(known.embed, gallery, embedder, rows, inside))
+        there += len(rows)
+        tell(there)
 
 
 def place(root: Path, key: Key) -> Path:

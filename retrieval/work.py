@@ -33,9 +33,14 @@ class Doing:
 
 
 class Work:
-    """What is being made, by the name of the embedder that waits for it."""
+    """What is being made, by the name of the embedder that waits for it.
+
+    Attributes:
+        heard: told of all that is being made and that nobody else is told of.
+    """
 
     def __init__(self) -> None:
+        self.heard: Progress | None = None
         self._now: defaultdict[str, list[Doing]] = defaultdict(list)
         self._begun = self._ended = 0
         self._lock = threading.Lock()
@@ -79,6 +84,8 @@ class Work:
             mine.what, mine.done, mine.total, mine.unit = said, done, total, unit
             if also is not None:
                 also(said, done, total)
+            elif self.heard is not None and total:
+                self.heard(f"{said}, {unit}" if unit else said, done, total)
 
         with self._lock:
             self._now[name].append(mine)

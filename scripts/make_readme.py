@@ -7,7 +7,6 @@ README shows what works without a download, ``docs/catalogue.md`` everything.
 from __future__ import annotations
 
 import sys
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from retrieval.commands.evaluate import MINE, measured, plain
 from retrieval.commands.verify import shipping
 from retrieval.embedders import EMBEDDERS
 from retrieval.galleries.catalog import Catalog, Entry
-from retrieval.hub import sized
 from retrieval.indexes import INDEXES
 from retrieval.lab import DATA, Lab
 from retrieval.measure.metrics import NAMES
+from retrieval.readiness import download
+from retrieval.registry import families
 from retrieval.types import Licence, Spec
 
 README = DATA.parent / "README.md"
@@ -44,10 +44,10 @@ def catalogue() -> str:
     """Every gallery, embedder and index."""
     galleries = [gallery(each) for each in Catalog(DATA, Path("cache")).entries()]
     parts: list[tuple[str, tuple[str, ...], list[list[str]]]] = [("Galleries", GALLERY, galleries)]
-    for family, specs in groupby(named(), key=lambda spec: spec.family):
+    for family, specs in families(named()).items():
         parts.append((f"Embedders: {family}", EMBEDDER, [embedder(each) for each in specs]))
-    for family, specs in groupby(INDEXES.specs(), key=lambda spec: spec.family or "Exact"):
-        parts.append((f"Indexes: {family}", INDEX, [index(each) for each in specs]))
+    for family, specs in families(INDEXES.specs()).items():
+        parts.append((f"Indexes: {family or 'Exact'}", INDEX, [index(each) for each in specs]))
     text = "\n\n".join(f"## {title}\n\n{table(head, rows)}" for title, head, rows in parts)
     return f"{HEAD}\n\n{text}\n"
 
@@ -154,15 +154,15 @@ def embedder(spec: Spec) -> list[str]:
         reads,
         str(spec.dim),
         known or "",
-        download(spec),
+        fetched(spec),
         licence(spec.licence),
         allowed,
     ]
 
 
-def download(spec: Spec) -> str:
+def fetched(spec: Spec) -> str:
     """How much an embedder fetches when it is first used."""
-    return sized(spec.bytes) if spec.param("repo") else ""
+    return download(spec) if spec.param("repo") else ""
 
 
 def index(spec: Spec) -> list[str]:

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from retrieval.cli import main
-from retrieval.commands.listing import barred
+from retrieval.commands.listing import size, sold
+from retrieval.embedders import EMBEDDERS
+from retrieval.registry import families
 from retrieval.types import Licence
 from tests.fakes import COLOUR
 
@@ -17,17 +19,39 @@ from tests.fakes import COLOUR
     ("licence", "said"),
     [
         (None, "not for commercial use: its licence is not known"),
-        (Licence("MIT", "yes", "https://x"), ""),
+        (Licence("MIT", "yes", "https://x"), "downloads 88 MB"),
         (Licence("CC-BY-NC-4.0", "no", "https://x"), "not for commercial use: CC-BY-NC-4.0"),
         (
             Licence("DINOv3", "conditions", "https://x"),
-            "commercial use under conditions: https://x",
+            "downloads 88 MB; commercial use under conditions: https://x",
         ),
     ],
 )
 def test_what_stands_against_commercial_use(licence: Licence | None, said: str) -> None:
-    found = barred(replace(COLOUR, licence=licence))
-    assert found.startswith(said) and bool(found) == bool(said)
+    found = sold(replace(COLOUR, licence=licence), "downloads 88 MB")
+    assert found.startswith(said) and ("88 MB" in found) == ("88 MB" in said)
+
+
+def test_nothing_says_ready_but_conditions_say_more() -> None:
+    free = Licence("MIT", "yes", "https://x")
+    assert sold(replace(COLOUR, licence=free), "") == "ready"
+    terms = replace(COLOUR, licence=replace(free, commercial="conditions"))
+    assert sold(terms, "").startswith("ready; commercial use under conditions")
+
+
+def test_every_model_that_is_downloaded_says_how_large_it_is() -> None:
+    models = [spec for spec in EMBEDDERS.specs() if spec.param("repo")]
+    assert models and not [spec.name for spec in models if "unknown" in size(spec)]
+    named = {spec.name: size(spec) for spec in models}
+    assert named["openclip-vit-b-32"] == "605 MB"  # said by its publisher
+    assert named["mobileclip2-s4"] == "at most about 1.8 GB"  # counted
+
+
+def test_a_family_is_listed_once() -> None:
+    grouped = families(EMBEDDERS.specs())
+    assert [spec.name for spec in grouped["Museum"]] == ["colours", "sift-words", "vgg16-fc7"]
+    assert "siglip2-naflex-b" in [spec.name for spec in grouped["SigLIP 2"]]
+    assert sum(map(len, grouped.values())) == len(EMBEDDERS.specs())
 
 
 def test_the_switch_changes_states_only(

@@ -107,9 +107,10 @@ def test_a_build_that_was_killed_goes_on_where_it_was(
     monkeypatch.setattr(store, "CHUNK", 8)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(shop.cache)], check=False)
     assert killed.returncode == -9
-    before = Colour.calls
-    built(shop, Colours(30))
+    before, told = Colour.calls, list[int]()
+    shop.vectors(Colours(30), COLOUR, loaded, lambda what, done, total: told.append(done))
     assert Colour.calls == before + 14
+    assert told[0] == 16 and told[-1] == 30  # what was there is told first, as no work of now
 
 
 def test_an_index_that_this_engine_cannot_read_is_built_again(

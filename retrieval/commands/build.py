@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 from retrieval.about import unfit
+from retrieval.commands.bar import progress
 from retrieval.commands.compare import declared
 from retrieval.commands.precision import against_float32, sentence
 from retrieval.embedders import EMBEDDERS
@@ -23,10 +23,6 @@ from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.partial import Ahead
 from retrieval.store import vectors_key
-from retrieval.types import Progress
-
-LINES = 20
-"""Lines about the progress of one thing, where they go to no terminal."""
 
 
 def add(commands: Any) -> list[argparse.ArgumentParser]:
@@ -203,29 +199,6 @@ def _index_if_fits(lab: Lab, gallery: Gallery, panel: Panel) -> str:
 def _index(lab: Lab, gallery: Gallery, panel: Panel) -> str:
     built = lab.index(gallery, panel)
     return f"built in {built.seconds:.2f} s" if built.fresh else "was there"
-
-
-def progress() -> Progress:
-    """A bar on stderr, with pictures a second and the time left; what was there is not counted."""
-    what_now, start, first, told = "", 0.0, 0, -1
-
-    def bar(what: str, done: int, total: int) -> None:
-        nonlocal what_now, start, first, told
-        if what != what_now:
-            what_now, start, first, told = what, time.monotonic(), done, -1
-        rate = (done - first) / max(time.monotonic() - start, 1e-9)
-        pace = f"{rate:,.0f}/s  {(total - done) / rate:,.0f} s left " if rate else ""
-        parts = LINES * done // max(total, 1)
-        share = "#" * (30 * done // max(total, 1))
-        text = f"{what}  [{share:<30}] {done:,}/{total:,}  {pace}"
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{text}" + "\n" * (done >= total))
-        elif parts != told:  # a log gets a line for each part, not one for each look
-            sys.stderr.write(f"{text}\n")
-        told = parts
-        sys.stderr.flush()
-
-    return bar
 
 
 def show(answer: dict[str, Any]) -> str:

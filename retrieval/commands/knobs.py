@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.commands.build import progress
+from retrieval.commands.bar import progress
 from retrieval.commands.listing import table
 from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Unreachable
 from retrieval.galleries.base import Gallery

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from retrieval import hub, probe
+from retrieval import probe
 from retrieval.embedders import EMBEDDERS
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
-from retrieval.readiness import parameters
+from retrieval.readiness import download, parameters
 from retrieval.types import Spec
 
 FIRST = "that of the first download"
@@ -76,24 +76,24 @@ def _embedder(spec: Spec, reason: str, commercial: bool) -> dict[str, Any]:
         "licence": spec.licence.id if spec.licence else "",
         "commercial": spec.licence.commercial if spec.licence else "",
         "revision": spec.revision or (FIRST if spec.param("repo") else ""),
-        "state": (barred(spec) if commercial else "") or reason or "ready",
+        "state": sold(spec, reason) if commercial else reason or "ready",
     }
 
 
 def size(spec: Spec) -> str:
     """What a download takes; empty where there is none."""
-    return hub.sized(spec.bytes) if spec.bytes or spec.param("repo") else ""
+    return download(spec) if spec.bytes or spec.param("repo") else ""
 
 
-def barred(spec: Spec) -> str:
-    """What stands against commercial use of an embedder; empty where nothing does."""
+def sold(spec: Spec, reason: str) -> str:
+    """What stands against commercial use of an embedder, else its state and the conditions."""
     if spec.licence is None:
         return "not for commercial use: its licence is not known"
     if spec.licence.commercial == "no":
         return f"not for commercial use: {spec.licence.id}, {spec.licence.link}"
     if spec.licence.commercial == "conditions":
-        return f"commercial use under conditions: {spec.licence.link}"
-    return ""
+        return f"{reason or 'ready'}; commercial use under conditions: {spec.licence.link}"
+    return reason or "ready"
 
 
 def _index(spec: Spec, reason: str) -> dict[str, Any]:

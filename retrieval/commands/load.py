@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from retrieval.commands.build import progress
+from retrieval.commands.bar import progress
 from retrieval.commands.compare import declared
 from retrieval.errors import BadQuery, BadVectors, Refused
 from retrieval.indexes import INDEXES

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.commands.build import progress
+from retrieval.commands.bar import progress
 from retrieval.embedders import adapted
 from retrieval.embedders.adapter import INSTALL, NEEDS, Adaptable, Tensors, Towers
 from retrieval.errors import BadQuery, NotReady, Stopped

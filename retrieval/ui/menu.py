@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import groupby
 
 from retrieval.about import unfit
 from retrieval.embedders import typed
@@ -15,7 +14,7 @@ from retrieval.indexes import typed as typed_index
 from retrieval.indexes.base import checked
 from retrieval.lab import Lab
 from retrieval.panel import Panel
-from retrieval.registry import suggest
+from retrieval.registry import families, suggest
 from retrieval.types import Licence, Metric, Spec, State
 from retrieval.ui.figures import escape, size
 from retrieval.ui.unread import Unread
@@ -124,17 +123,18 @@ class Menu:
     def embedder_options(self, chosen: str, about: str = "") -> str:
         """Options grouped by family; what cannot be used is listed, grey, with its reason.
 
+        What needs a download alone can be picked, but in public.
+
         Args:
             chosen: which one is.
             about: what the gallery's pictures are of.
         """
         more = [self.lab.spec(chosen)] if typed.is_typed(chosen) else []
-        groups = groupby([*self.embedders, *more], key=lambda spec: spec.family or "Embedders")
         return "".join(
-            f'<optgroup label="{escape(family)}">'
+            f'<optgroup label="{escape(family or "Embedders")}">'
             + "".join(self._offered(spec, chosen, about) for spec in specs)
             + "</optgroup>"
-            for family, specs in groups
+            for family, specs in families([*self.embedders, *more]).items()
         )
 
     def index_options(self, embedder: Spec, chosen: str) -> str:
@@ -169,12 +169,13 @@ class Menu:
         self, spec: Spec, chosen: str, about: str, barred: str = "", never: str = ""
     ) -> str:
         state = self.state(spec.name)
-        ready = state.kind == "ready" and not never
-        more = about if ready else never or _unready(spec, state)
-        marks = (" selected" if spec.name == chosen else "") + ("" if ready else " disabled")
+        fetched = state.kind == "download" and not self.lab.public  # picking it downloads it
+        off = never or (state.reason if state.kind != "ready" and not fetched else "")
+        more = never or (_unready(spec, state) if off else _first(about, state))
+        marks = (" selected" if spec.name == chosen else "") + (" disabled" if off else "")
         # what is chosen says the rest beside its picker, which is narrow
         text = f"{spec.title} · {more}" if more and spec.name != chosen else spec.title
-        why = "" if ready else f' title="{escape(never or state.reason)}"'
+        why = f' title="{escape(never or state.reason)}"' if never or state.reason else ""
         return f'<option value="{escape(spec.name)}"{marks}{why}{barred}>{escape(text)}</option>'
 
 
@@ -193,6 +194,11 @@ def facts(spec: Spec) -> list[str]:
 def _about(spec: Spec) -> str:
     licence = [spec.licence.id] if spec.licence else []
     return " · ".join([*facts(spec), *licence])
+
+
+def _first(about: str, state: State) -> str:
+    """What is known of something that can be picked, and what its first use will cost."""
+    return " · ".join(filter(None, (about, state.reason)))
 
 
 def _unready(spec: Spec, state: State) -> str:

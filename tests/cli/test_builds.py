@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from retrieval import cli
-from retrieval.commands.build import progress
 from retrieval.embedders import EMBEDDERS
 from retrieval.indexes import INDEXES
 from retrieval.types import Spec
@@ -133,22 +132,6 @@ def test_a_stopped_build_goes_on_where_it_was(
     Stopping.left = 600 - 512
     assert run(*wanted)[0] == 0
     assert Stopping.left == 0
-
-
-def test_what_was_there_before_is_no_speed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    now = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    bar = progress()
-    said = []
-    for what, done, later in (("loading", 500, 10), ("loading", 600, 90), ("indexing", 0, 1)):
-        bar(what, done, 1000)
-        said.append(capsys.readouterr().err.split("]")[1].split())
-        now += later
-    bar("indexing", 300, 1000)
-    assert said == [["500/1,000"], "600/1,000 10/s 40 s left".split(), ["0/1,000"]]
-    assert "300/1,000  300/s  2 s left" in capsys.readouterr().err
 
 
 @pytest.fixture
