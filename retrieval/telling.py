@@ -30,6 +30,13 @@ def telling(tell: Tell) -> Iterator[None]:
         _TOLD.reset(token)
 
 
+def over(what: str) -> None:
+    """Tell whoever was told of downloads that they are over, and what comes now."""
+    tell = _TOLD.get()
+    if tell is not None:
+        tell(what, 0, 0)
+
+
 class Bar:
     """What the hub's client takes for a ``tqdm``; ``update`` passes on what ``Tell`` raises.
 
