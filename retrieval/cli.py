@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
         with caching(options.cache):
             run: Callable[[Lab, argparse.Namespace], Any] = options.run
             mine = lab(options)
-            mine.work.heard = progress()
+            mine.work.heard = progress() if sys.stderr.isatty() else None
             answer = run(mine, options)
         say(json.dumps(answer, ensure_ascii=True) if options.json else options.show(answer))
     except LabError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -67,16 +68,17 @@ def test_who_is_told_already_is_told_once() -> None:
     assert (heard, told) == ([], ["reading"])
 
 
-def test_every_command_says_what_it_waits_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_every_command_says_on_a_terminal_what_it_waits_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A search embeds a gallery whose vectors are nowhere, and says so."""
+    """A search embeds a gallery whose vectors are nowhere, and says so; a pipe gets the answer."""
     from PIL import Image
 
     (tmp_path / "mine").mkdir()
     for shade in range(3):
         Image.new("RGB", (8, 8), (80 * shade, 0, 0)).save(tmp_path / "mine" / f"{shade}.png")
     given = ["--folder", str(tmp_path / "mine"), "--cache", str(tmp_path / "cache")]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     asked = ["--image", str(tmp_path / "mine" / "0.png"), "--panel", "colours@exact"]
     assert main(["search", "--gallery", "folder", *given, *asked]) == 0
     assert "embedding folder with colours" in capsys.readouterr().err

@@ -53,6 +53,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     galleries = options.gallery or [e.name for e in lab.catalog.entries() if e.kind == "parquet"]
     entries = [lab.catalog.entry(name) for name in galleries]
     wanted = asked(lab, options.embedder, options.index)
+    lab.work.heard = progress()  # downloads, in a log too
     return {"built": [_gallery(lab, entry, wanted, options) for entry in entries]}
 
 
