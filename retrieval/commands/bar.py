@@ -27,7 +27,7 @@ class Course:
 
     first: int
     told: int = -1
-    start: float = field(default_factory=time.monotonic)
+    start: float = field(default_factory=lambda: time.monotonic())
 
     def line(self, what: str, done: int, total: int) -> str:
         """The bar, what a second makes, and the seconds that are left."""
