@@ -31,6 +31,7 @@ FEWEST = {
 }
 LOSSY = {
     "faiss-hnsw-sq8": 0.95,
+    "faiss-ivfpq8": 0.95,  # 64 dimensions are 64 parts
     "faiss-sq8": 0.95,
     "milvus-ivf-sq8": 0.95,
     "qdrant-binary": 0.85,  # 64 dimensions are 64 bits
@@ -40,6 +41,7 @@ LOSSY = {
 """Fewer bytes a dimension lose neighbours whatever is compared."""
 EACH = {
     "faiss-hnsw-sq8": 1,
+    "faiss-ivfpq8": 1,
     "faiss-sq8": 1,
     "faiss-sqbf16": 2,
     "lancedb-hnsw-sq": 5,

@@ -27,6 +27,7 @@ PARTS = (500, 100, 10, 1)
 every = pytest.mark.parametrize(("name", "metric"), CASES)
 LOSSY = {
     "faiss-hnsw-sq8": 0.95,
+    "faiss-ivfpq8": 0.95,
     "faiss-sq8": 0.95,
     "milvus-ivf-sq8": 0.95,
     "qdrant-binary": 0.85,

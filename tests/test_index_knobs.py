@@ -93,3 +93,16 @@ def test_pq_parts_must_divide_the_width() -> None:
         built("faiss-ivfpq", Metric.COSINE, drawn(Metric.COSINE, 100, width=30))
     with pytest.raises(BadKnob, match="m is 48; it must be a power of two"):
         made("faiss-ivfpq", Metric.COSINE, m=48)
+
+
+def test_codes_alone_are_a_small_part_of_the_vectors() -> None:
+    vectors = drawn(Metric.COSINE, 3000, width=256)
+    alone, refined = (
+        built(name, Metric.COSINE, vectors, m=16) for name in ("faiss-ivfpq8", "faiss-ivfpq")
+    )
+    assert alone.nbytes() < vectors.nbytes / 6 < vectors.nbytes < refined.nbytes()
+    found = [
+        recall(Metric.COSINE, vectors, vectors[:100], each.search(vectors[:100], 10)[0])
+        for each in (alone, refined)
+    ]
+    assert found[0] + 0.1 < found[1]  # nothing is compared again
