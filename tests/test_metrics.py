@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from retrieval.measure import bootstrap
 from retrieval.measure.metrics import NAMES, per_query
+from retrieval.measure.quality import by_label
+from tests.fakes import Colours
 
 TREC = dict(
     zip(
@@ -98,3 +100,27 @@ def test_pairs_show_a_difference_that_two_intervals_hide() -> None:
     assert 0 < low < mean < high < 0.1
     apart_low, apart_high = bootstrap.interval(np.column_stack([hard, hard + 0.05]))
     assert apart_low[1] < apart_high[0]
+
+
+def test_one_label_is_said_to_be_no_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = Colours(12)
+    monkeypatch.setattr(gallery, "labels", lambda rows: ["one"] * len(rows))
+    assert by_label(gallery).name.endswith("its label, which all share: any answer is right")
+    monkeypatch.setattr(gallery, "labels", lambda rows: ["one"] * 11 + [""])
+    assert by_label(gallery).name.endswith("its label")
+
+
+def test_queries_that_come_out_alike_are_no_certainty() -> None:
+    from scipy.stats import binomtest
+
+    for hits, count in ((12, 12), (0, 12), (1, 1), (0, 785)):
+        known = binomtest(hits, count).proportion_ci(method="exact")
+        values = np.full((count, 1), hits / count)
+        low, high = bootstrap.interval(values)
+        assert (low[0], high[0]) == pytest.approx((known.low, known.high), abs=1e-9)
+    low, high = bootstrap.interval(np.column_stack([np.ones(12), np.arange(12) / 12]))
+    assert low[0] == pytest.approx(0.025 ** (1 / 12)) and 0.2 < low[1] < high[1] < 0.8
+    mean, least, most = bootstrap.paired(np.ones(12), np.ones(12))
+    assert (mean, least) == (0, -most) and most == pytest.approx(1 - 0.025 ** (1 / 12))
+    least, most = bootstrap.alike(0.5, 12)
+    assert least == pytest.approx(1 - most) and 0 < least < 0.5

@@ -13,7 +13,7 @@ from retrieval.duplicates.pairs import DECIMALS
 from retrieval.errors import Damaged
 from retrieval.galleries.base import Gallery
 from retrieval.indexes.products import words
-from retrieval.measure.bootstrap import LEVEL, ROUNDS
+from retrieval.measure.bootstrap import LEVEL, ROUNDS, alike
 from retrieval.types import Metric, Rows, Vectors
 
 COLUMNS = ("kind", "difference", "one", "other", "gallery_revision")
@@ -130,7 +130,12 @@ def _wins(same: Floats, other: Floats) -> Floats:
 
 
 def _interval(wins: Floats, seed: int = 0) -> tuple[float, float]:
-    """Of the mean, with near-duplicates and look-alikes drawn anew apart."""
+    """Of the mean, with near-duplicates and look-alikes drawn anew apart.
+
+    Where all are won, that of as many apart from each other as the fewer of both are.
+    """
+    if (wins == wins[0, 0]).all():
+        return alike(float(wins[0, 0]), min(wins.shape))
     draws = np.random.default_rng(seed)
     weights = [draws.multinomial(n, np.full(n, 1 / n), ROUNDS) / n for n in wins.shape]
     means = np.einsum("rp,pn,rn->r", weights[0], wins, weights[1], optimize=True)

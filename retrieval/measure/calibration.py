@@ -186,7 +186,7 @@ def reliability(chances: Floats, right: Floats) -> Reliability:
             for count, said, was in total
             if count
         ),
-        error=_held(_error(total[None])[0], _error(_drawn(sums))),
+        error=_held(_error(total[None])[0], np.array(_error(_drawn(sums))), len(sums)),
         brier=brier,
         base=float(share * (1 - share)),
     )
@@ -210,8 +210,13 @@ def _error(sums: Floats) -> list[float]:
     return found
 
 
-def _held(value: float, drawn: list[float]) -> tuple[float, float, float]:
-    """A value with its interval; draws of an absolute error lie above it, the value never out."""
+def _held(value: float, drawn: Floats, count: int) -> tuple[float, float, float]:
+    """A value of queries with its interval.
+
+    Draws of an absolute error lie above it, the value never out; equal ones are no certainty.
+    """
+    if np.ptp(drawn) < 1e-12:
+        return value, *bootstrap.alike(value, count)
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
     return value, min(low, value), max(high, value)
 
@@ -224,8 +229,7 @@ def _drawn(sums: Floats) -> Floats:
 def _interval(sums: Floats) -> tuple[float, float, float]:
     """A ratio of two columns' sums with its interval over queries, (q, 2)."""
     drawn = bootstrap.means(sums)
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975]).tolist()
-    return float(sums[:, 0].sum() / sums[:, 1].sum()), low, high
+    return _held(float(sums[:, 0].sum() / sums[:, 1].sum()), drawn[:, 0] / drawn[:, 1], len(sums))
 
 
 def of(task: Task, parts: Sequence[Floats]) -> Calibration:

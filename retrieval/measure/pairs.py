@@ -80,7 +80,8 @@ def compared(tasks: Sequence[tuple[str, Sequence[Named]]]) -> list[Difference]:
 def _pairs(task: str, measured: Sequence[Named]) -> Iterator[Difference]:
     for (one, mine), (other, theirs) in combinations(measured, 2):
         differences = mine - theirs
-        ends = zip(differences.mean(axis=0), *bootstrap.interval(differences), strict=True)
+        found = bootstrap.interval(differences, ends=bootstrap.DIFFERENCES)
+        ends = zip(differences.mean(axis=0), *found, strict=True)
         for metric, column, each in zip(SHOWN, differences.T, ends, strict=True):
             mean, low, high = map(float, each)
             yield Difference(one, other, task, metric, mean, low, high, permuted(column))

@@ -96,7 +96,8 @@ def by_label(gallery: Gallery) -> Task:
     rows = np.flatnonzero((groups >= 0) & (counts[place] > 1))
     if not len(rows):
         raise BadQuery(f"no two pictures of {gallery.name} share a label; choose another gallery")
-    return Task("picture to picture of its label", rows, None, groups)
+    moot = "" if groups.any() else ", which all share: any answer is right"
+    return Task(f"picture to picture of its label{moot}", rows, None, groups)
 
 
 def measure(lab: Lab, gallery: Gallery, embedder: str, task: Task) -> Quality:

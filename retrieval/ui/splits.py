@@ -79,9 +79,8 @@ def _bar(rating: Rating) -> str:
         f'<i class="part {part}" style="width:{100 * max(value, 0.0) / whole:.2f}%"></i>'
         for part, value in shares.items()
     )
-    words = (
-        f"found {shares['found']:.3f} · model {shares['model']:.3f} · "
-        f"index {index:.3f} <small>[{low:.3f}, {high:.3f}]</small>"
+    words = f"found {shares['found']:.3f} · model {shares['model']:.3f} · index {index:.3f}" + (
+        f" <small>[{low:.3f}, {high:.3f}]</small>" if low < high else ""
     )
     return (
         f'<td class="wide"><span class="bar" aria-hidden="true">{parts}</span></td><td>{words}</td>'

@@ -10,6 +10,7 @@ import numpy as np
 from retrieval.commands.differences import flat
 from retrieval.commands.evaluate import plain
 from retrieval.galleries.base import Gallery
+from retrieval.measure import bootstrap
 from retrieval.measure.metrics import NAMES
 from retrieval.measure.quality import Quality
 from retrieval.measure.tables import header
@@ -43,12 +44,19 @@ def rated(gallery: Gallery, task: str, ratings: Sequence[Rating], menu: Menu) ->
     )
     return (
         f'<section class="task"><h2>{escape(title)}</h2><p class="hint">{count:,} queries; '
-        "the bars are 95 % intervals of the mean, to one scale a column. "
+        f"the bars are 95 % intervals of the mean, to one scale a column. {_alike(found)}"
         "What reads captions is left out.</p>"
         f'<table class="figures rated"><thead><tr><th scope="col">Embedder</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table>{files if found else ''}"
         f'<div class="worsts">{worst}</div></section>'
     )
+
+
+def _alike(found: Sequence[Quality]) -> str:
+    """Which intervals are no bootstrap's, where there are some."""
+    if not any(bootstrap.same(each.values).any() for each in found):
+        return ""
+    return "Where all queries come out alike it is the exact one (Clopper and Pearson 1934). "
 
 
 def once_more(

@@ -115,6 +115,24 @@ def test_the_best_is_bold_and_the_worst_comes_first() -> None:
     assert "3 queries" in html and html.count('class="interval"') == 12
 
 
+def test_an_interval_that_is_no_bootstraps_is_named() -> None:
+    same, other = rating("conse-lite2", [1.0, 1.0, 1.0]), rating("captions", [0.5, 1.0, 0.1])
+    html = rated(FakeGallery(), "a task", [same], menu(FakeLab()))
+    assert "the exact one (Clopper and Pearson 1934)" in html and "0.292–1.000" in html
+    assert "Clopper" not in rated(FakeGallery(), "a task", [other], menu(FakeLab()))
+
+
+def test_exact_search_loses_nothing_and_has_no_interval() -> None:
+    both = np.array([[1.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
+    exact = rating("conse-lite2", [1.0], Panel("conse-lite2", "exact"))
+    graph = rating("conse-lite2", [1.0], Panel("conse-lite2", "faiss-hnsw"))
+    exact.parts, graph.parts = [both], [both]
+    exact.task = graph.task = rating("captions", [1.0, 0.5, 1.0]).task
+    html = splits(FakeGallery(), {"a task": [exact, graph]}, menu(FakeLab()))
+    assert html.count("index 0.000") == 2
+    assert "<small>[-0.708, 0.708]</small>" in html and "[0.000, 0.000]" not in html
+
+
 def test_a_problem_stands_in_its_row() -> None:
     broken = rating("conse-lite2", [1.0])
     broken.problem = "no <b>vectors"
