@@ -54,11 +54,12 @@ def one(asked: Ways, scores: Sequence[Scores], shown: Sequence[Image], title: st
     title = f"{title.rstrip('.')}, distorted"
     rows = [row for way, values in zip(ways, scores, strict=True) for row in _rows(way, values)]
     files = takeaway(title, rows, asked.gallery, *(way.spec for way in ways))
+    names = legend([Line(way.spec.title, mark, ()) for way, mark in zip(ways, MARKS, strict=True)])
     return (
         f'<section class="task"><h2>{escape(title)}</h2><p class="hint">'
         "Similarity of the picture with itself after each change. Filled marks are still found, "
         f"hollow ones are below their threshold, the dashed line. Found: {counts}.</p>"
-        f'<div class="small">{plots}</div>{files}</section>'
+        f'{names}<div class="small">{plots}</div>{files}</section>'
     )
 
 

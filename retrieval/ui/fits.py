@@ -108,6 +108,10 @@ def _plot(title: str, told: Reliability) -> str:
         f'<text x="{EDGE - 5}" y="{_y(at) + 4:.0f}" text-anchor="end">{at:g}</text>'
         for at in (0, 0.5, 1)
     )
+    ticks += (
+        f'<text x="{_x(0.76):.0f}" y="{whole - 6}" text-anchor="middle">said</text>'
+        f'<text x="{EDGE + 5}" y="18">right</text>'
+    )
     label = f"Reliability of {title}: " + ", ".join(
         f"said {said:.0%}, right {was:.0%} of {count:,}" for said, was, count in told.bins
     )

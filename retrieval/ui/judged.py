@@ -10,7 +10,7 @@ from retrieval.duplicates.truth import Rated
 from retrieval.types import Spec
 from retrieval.ui.figures import escape
 from retrieval.ui.marks import Mark
-from retrieval.ui.strengths import MARKS, Frame, Line, plot
+from retrieval.ui.strengths import MARKS, Frame, Line, legend, plot
 from retrieval.ui.takeaway import takeaway
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -47,7 +47,8 @@ def judged(asked: Ways, rated: Sequence[Rated], others: Sequence[tuple[Spec, Rat
         '<section class="task"><h2>Pairs picked by looking</h2><p class="hint">'
         f"{same} near-duplicates and {len(rated[0].same) - same} look-alikes that are none, hard "
         "ones; how they were picked is written in data/duplicates/README.md. Ringed marks are "
-        f'at the settings above.</p><div class="small">{drawn}<table class="figures"><thead><tr>'
+        f'at the settings above.</p>{legend(lines)}<div class="small">{drawn}'
+        '<table class="figures"><thead><tr>'
         "<th>Way</th><th>area under the curve</th><th>average precision</th>"
         f"<th>here: found</th><th>look-alikes</th></tr></thead><tbody>{rows}</tbody></table></div>"
         f"{takeaway(title, figures, asked.gallery, *specs)}</section>"

@@ -10,8 +10,6 @@ from retrieval.ui.marks import Mark
 
 WIDTH, HEIGHT = 430, 236
 LEFT, RIGHT, TOP, BOTTOM = 44, 22, 16, 42
-APART = 16.0
-"""Pixels between two names."""
 THUMB = 44
 """Pixels of a picture under its strength."""
 MARKS = (Mark(0), Mark(3))
@@ -90,8 +88,7 @@ def steps(labels: Sequence[str]) -> list[tuple[float, str]]:
 def plot(frame: Frame, lines: Sequence[Line]) -> str:
     """The SVG, with all its figures as its label."""
     said = "; ".join(_said(frame, line) for line in lines)
-    ends = _ends(frame, lines)
-    drawn = "".join(_line(frame, line, end) for line, end in zip(lines, ends, strict=True))
+    drawn = "".join(_line(frame, line) for line in lines)
     return (
         f'<figure><figcaption>{escape(frame.title)}</figcaption><svg class="scatter" role="img"'
         f' viewBox="0 0 {WIDTH} {frame.height}"'
@@ -137,7 +134,7 @@ def _axes(frame: Frame) -> str:
     )
 
 
-def _line(frame: Frame, line: Line, end: float) -> str:
+def _line(frame: Frame, line: Line) -> str:
     places = [(frame.x(x), frame.y(y)) for x, y in line.points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     colour = line.mark.colour
@@ -147,12 +144,8 @@ def _line(frame: Frame, line: Line, end: float) -> str:
         else line.mark.draw(x, y, line.rule is not None and value < line.rule - 5e-7, 4.5)
         for (x, y), (_, value) in zip(places, line.points, strict=True)
     )
-    name = (
-        f'<text class="name" x="{places[-1][0] + 4:.1f}" y="{end:.1f}" text-anchor="end">'
-        f"{escape(line.title)}</text>"
-    )
     own = f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-    return f"{_band(frame, line)}{_rule(frame, line)}{own if line.joined else ''}{name}{marks}"
+    return f"{_band(frame, line)}{_rule(frame, line)}{own if line.joined else ''}{marks}"
 
 
 def _band(frame: Frame, line: Line) -> str:
@@ -176,14 +169,3 @@ def _rule(frame: Frame, line: Line) -> str:
         f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{line.mark.colour}"'
         f' stroke-width="1.5" stroke-dasharray="{"6 4" if line.mark.place else "2 3"}"/>'
     )
-
-
-def _ends(frame: Frame, lines: Sequence[Line]) -> list[float]:
-    """Where the names stand: over the upper line's end, under the lower one's, never on another."""
-    floor, ends = HEIGHT - BOTTOM - 5.0, [0.0] * len(lines)
-    order = sorted(range(len(lines)), key=lambda at: lines[at].points[-1][1])
-    for rank, at in enumerate(order):
-        own = frame.y(lines[at].points[-1][1]) + (-9 if rank or len(lines) == 1 else 20)
-        ends[at] = max(min(own, floor), TOP + 12.0 + APART * (len(lines) - 1 - rank))
-        floor = ends[at] - APART
-    return ends
