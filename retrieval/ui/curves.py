@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from retrieval.measure.losses import EXACT
 from retrieval.measure.rounds import Job
-from retrieval.measure.sweep import Point, Speed, cost, front
+from retrieval.measure.sweep import Point, Speed, cheapest, cost, front
 from retrieval.measure.sweeps import Sweep
 from retrieval.panel import Panel
 from retrieval.runtime.machine import machine
@@ -16,6 +17,8 @@ from retrieval.ui.figures import digits, escape, ms
 from retrieval.ui.licences import picture
 from retrieval.ui.marks import Mark
 from retrieval.ui.scatter import Dot, Series, scatter
+
+HINT = "Up and left is better. Each mark is a setting: click it to open it in the search."
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,28 @@ def drawn(
         )
     series = [_series(job, curve, speed) for curve in known]
     plot = scatter(series, _best(known, series, speed), target, width, speed)
-    return f"{_legend(known)}{plot}{_where(job, known)}{told}"
+    lead = f'<p class="lead">{_lead(known, target, speed)} <span class="hint">{HINT}</span></p>'
+    return f"{lead}{_legend(known)}{plot}{_where(job, known)}{told}"
+
+
+def _lead(curves: Sequence[Curve], target: float, speed: Speed) -> str:
+    """The fastest that reaches the recall, beside exact search; of one machine, as the front."""
+    here = any(curve.here for curve in curves)
+    same = [curve for curve in curves if curve.here or not here]
+    found = [(curve, cheapest(curve.points, target, speed)) for curve in same]
+    reached = [(curve, best) for curve, best in found if best]
+    if not reached:
+        return f"No index reaches recall {target:.2f} with any setting that was measured."
+    curve, best = min(reached, key=lambda each: cost(each[1], speed))
+    setting = f" ({settings(best)})" if best.knobs else ""
+    said = (
+        f"Fastest at recall {target:.2f}: <b>{escape(curve.spec.title)}</b>{escape(setting)}, "
+        f"<b>{ms(cost(best, speed))}</b> a query"
+    )
+    exact = next((best for curve, best in reached if curve.spec.name == EXACT), None)
+    if exact is None or exact is best:
+        return f"{said}."
+    return f"{said}; exact search takes {ms(cost(exact, speed))}."
 
 
 def settings(point: Point) -> str:
@@ -108,7 +132,8 @@ def _series(job: Job, curve: Curve, speed: Speed) -> Series:
 def _about(point: Point, usual: bool) -> str:
     return (
         f"{settings(point)}{' (default)' if usual and point.knobs else ''}"
-        f" · recall {point.recall:.3f} · p50 {ms(point.p50)}, p95 {ms(point.p95)}"
+        f" · recall {point.recall:.3f}"
+        f" · p50 {ms(point.p50)}, p95 {ms(point.p95)}, p99 {ms(point.p99)}"
         f" · {digits(point.alone)}/s alone, {digits(point.together)}/s together"
     )
 

@@ -13,7 +13,7 @@ from retrieval.ui.marks import SIDE, SMALL, Mark
 NARROW = 280
 WIDE = 1720
 """Pixels that a plot may be wide."""
-LEFT, RIGHT, TOP, BOTTOM = 52, 18, 22, 46
+LEFT, RIGHT, TOP, BOTTOM = 52, 18, 22, 62
 ROOM = 0.06
 """Share of the plot that stays free at its sides."""
 
@@ -158,6 +158,7 @@ def _grid(plane: Plane, axis: str) -> str:
     down = "".join(
         f'<path d="M{plane.x(ms):.1f} {TOP}V{bottom}"/>'
         f'<text x="{plane.x(ms):.1f}" y="{bottom + 18}" text-anchor="middle">{_short(ms)}</text>'
+        f'<text x="{plane.x(ms):.1f}" y="{bottom + 34}" text-anchor="middle">{rate(ms)}</text>'
         for ms in ticks(plane.left, plane.right, plane.width // 60)
     )
     step = 0.02 if plane.low >= 0.9 else 0.05 if plane.low >= 0.75 else 0.1
@@ -173,8 +174,18 @@ def _grid(plane: Plane, axis: str) -> str:
         f'<g class="axes" aria-hidden="true">{down}{across}'
         f'<text x="{middle:.0f}" y="{plane.height - 6}" text-anchor="middle">'
         f"{axis}</text>"
-        f'<text x="4" y="12">recall@10</text></g>'
+        f'<text x="4" y="12">recall@10</text><text x="4" y="{bottom + 18}">ms</text>'
+        f'<text x="4" y="{bottom + 34}">a second</text></g>'
     )
+
+
+def rate(ms: float) -> str:
+    """How many of so many milliseconds make a second, such as ``50 k``."""
+    count = 1000 / ms
+    for unit, least in ((" M", 1e6), (" k", 1e3)):
+        if count >= least:
+            return f"{count / least:.3g}{unit}"
+    return f"{count:.3g}"
 
 
 def _short(ms: float) -> str:

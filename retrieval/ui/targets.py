@@ -19,6 +19,7 @@ COLUMNS = (
     "recall@10",
     "p50",
     "p95",
+    "p99",
     "queries alone",
     "all together",
     "memory",
@@ -70,7 +71,7 @@ def every(curves: Sequence[Curve]) -> str:
         for point in sorted(curve.points, key=lambda each: each.p50)
     )
     count = sum(len(curve.points) for curve in curves)
-    head = _header(("Index", "Setting", *COLUMNS[2:7]))
+    head = _header(("Index", "Setting", *COLUMNS[2:8]))
     return (
         f'<details class="help"><summary>All {count} settings as a table</summary>'
         f'<table class="figures">{head}<tbody>{rows}</tbody></table></details>'
@@ -102,6 +103,7 @@ def _cells(point: Point, bold: Speed | None = None) -> str:
         ("recall@10", f"{point.recall:.3f}"),
         ("p50", f"<b>{ms(point.p50)}</b>" if bold == "alone" else ms(point.p50)),
         ("p95", ms(point.p95)),
+        ("p99", ms(point.p99)),
         ("alone", f"{digits(point.alone)}/s"),
         ("together", f"<b>{together}</b>" if bold == "together" else together),
     )

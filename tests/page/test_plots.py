@@ -20,7 +20,7 @@ from retrieval.runtime.machine import machine
 from retrieval.ui.curves import Curve, drawn
 from retrieval.ui.export import as_csv, as_json
 from retrieval.ui.marks import COLOURS, SHAPES, Mark
-from retrieval.ui.scatter import Dot, Plane, Series, scatter, ticks
+from retrieval.ui.scatter import Dot, Plane, Series, rate, scatter, ticks
 from retrieval.ui.targets import every, table
 from tests.bare import unmeasured
 
@@ -152,6 +152,35 @@ def test_the_front_is_of_one_machine(tmp_path: Path) -> None:
     assert front is not None and front[1].count("V") == 0  # exact search alone
 
 
+def test_the_answer_stands_over_the_plot(tmp_path: Path) -> None:
+    lab = unmeasured(tmp_path)
+    _, hnsw = stored(lab)
+    fast = "<b>FAISS HNSW</b> (efSearch 64), <b>0.050 ms</b> a query; exact search takes 0.20 ms."
+    assert f"Fastest at recall 0.95: {fast}" in drawn(job(lab), curves(lab), 0.95, 800, [])
+    alone = "Fastest at recall 0.99: <b>Exact (NumPy)</b>, <b>0.20 ms</b> a query."
+    assert alone in drawn(job(lab), curves(lab), 0.99, 800, [])
+    together = drawn(job(lab), curves(lab), 0.95, 800, [], "together")
+    assert "<b>0.025 ms</b> a query; exact search takes 0.10 ms." in together
+    sweeps(lab).save(replace(hnsw, machine="Abacus, 1 core"))
+    assert "<b>Exact (NumPy)</b>, <b>0.20 ms</b>" in drawn(job(lab), curves(lab), 0.9, 800, [])
+
+
+def test_what_no_setting_reaches_is_said(tmp_path: Path) -> None:
+    lab = unmeasured(tmp_path)
+    stored(lab)
+    html = drawn(job(lab), curves(lab)[1:], 0.98, 800, [])
+    assert "No index reaches recall 0.98 with any setting that was measured." in html
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"), [(0.02, "50 k"), (0.0005, "2 M"), (3, "333"), (2000, "0.5")]
+)
+def test_milliseconds_as_queries_a_second(ms: float, said: str) -> None:
+    assert rate(ms) == said
+    one = Series("One", Mark(0), (Dot(0.02, 1.0, "a", "b", True, True),))
+    assert ">50 k</text>" in scatter([one], [], 0.95, 800)
+
+
 def test_nothing_measured_says_what_to_do(tmp_path: Path) -> None:
     lab = unmeasured(tmp_path)
     assert "Nothing was measured of ConSE-Lite2 over" in drawn(job(lab), curves(lab), 0.9, 800, [])
@@ -165,6 +194,9 @@ def test_the_table_names_what_reaches_the_target(tmp_path: Path) -> None:
     assert html.index("FAISS HNSW") < html.index("Exact (NumPy)")
     assert ">efSearch 64</button>" in html and "<b>0.050 ms</b>" in html
     assert "1.2 MB" in html and "0.2 s" in html and "20,000/s" in html
+    assert '<td data-name="p99">0.15 ms</td>' in html and "p99 0.15 ms" in drawn(
+        job(lab), curves(lab), 0.95, 800, []
+    )
     high = table(job(lab), curves(lab), 0.98)
     assert "none reaches 0.98; the best of 2 settings has 0.970" in high
     assert "All 3 settings as a table" in every(curves(lab))
