@@ -28,6 +28,7 @@ SCRIPTS = (
     "take.js",
     "choose.js",
     "tabs.js",
+    "dots.js",
     "vote.js",
     "png.js",
 )

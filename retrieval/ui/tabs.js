@@ -196,9 +196,10 @@ Object.assign(clicks, {
     measure("tradeoffs");
   },
   "[data-halt]": (it) => halt(it.closest(".view").id),
-  "[data-apply]": (it) => {
+  "[data-apply]": (hit) => {
+    const it = hit.matches(".dot") && views.told?.isConnected ? views.told : hit; // whose figures are shown is what opens
     // where nothing hovers, the first touch shows the figures and the second opens the panel
-    if (it.matches(".dot") && it !== views.told && matchMedia("(hover: none)").matches) return tell(it);
+    if (it.matches(".dot") && it !== views.ready && matchMedia("(hover: none)").matches) return void (tell(it), (views.ready = it));
     apply(it.dataset.apply);
     open("search");
     ask();
@@ -246,20 +247,6 @@ on(document, "pointerdown click", (event) => {
   post("tab/stop", { embedder: it.dataset.stop }).catch(() => (say.textContent = "The server does not answer; try again in a moment."));
 });
 
-// --- a setting's figures beside its mark ---------------------------------------------------------
-function tell(dot) {
-  views.told = dot;
-  if (!dot) return;
-  peek.hidden = false;
-  const [first, ...rest] = dot.getAttribute("aria-label").split(" · ");
-  const lines = [first, ...rest, "Enter or click: open it in the search"];
-  peek.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
-  const box = dot.getBoundingClientRect();
-  const left = Math.max(8, Math.min(box.right + 6, innerWidth - peek.offsetWidth - 8));
-  const top = box.top - peek.offsetHeight - 6 > 0 ? box.top - peek.offsetHeight - 6 : box.bottom + 6;
-  Object.assign(peek.style, { left: `${left}px`, top: `${top}px` });
-}
-on(document, "mouseover focusin", (event) => tell(event.target.closest?.(".dot") ?? null));
 on(matchMedia("(max-width: 760px)"), "change", () => views.tab === "tradeoffs" && whole("tradeoffs", true));
 
 // --- the address that was opened -----------------------------------------------------------------

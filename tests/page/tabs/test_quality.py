@@ -20,7 +20,7 @@ def test_quality_is_measured_and_its_worst_queries_are_asked(tab: Page, url: str
     tab.locator("#quality [data-measure]").click()
     expect(tab.locator("#quality .state")).to_contain_text("All measured")
     expect(tab.locator("#quality .chart")).to_contain_text("EfficientNet-Lite2 × Exact")
-    expect(tab.locator("#quality .chart")).to_contain_text("index 0.000 [0.000, 0.000]")
+    expect(tab.locator("#quality .chart")).to_contain_text("index 0.000")
     expect(tab.locator("#quality [data-piece=plot] .task").last.locator("td b")).to_have_count(6)
     tab.get_by_text("Worst queries of pHash").click()
     worst = tab.locator("#quality [data-worst][data-embedder=phash]").first

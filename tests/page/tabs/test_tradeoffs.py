@@ -38,6 +38,34 @@ def test_a_settings_figures_are_shown_and_enter_opens_it(tab: Page, url: str) ->
     assert said(tab)["panel"][1] == "efficientnet-lite2@faiss-hnsw?efSearch=64"
 
 
+def test_a_pointer_means_the_nearest_mark(tab: Page, url: str) -> None:
+    """Marks lie in the reach of those that are drawn after them."""
+    opened(tab, url + TRADEOFFS)
+    expect(tab.locator("#tradeoffs .dot").first).to_be_visible()
+    places = tab.evaluate("""() => [...document.querySelectorAll("#tradeoffs .dot")].map((each) => {
+        const { left, top, width } = each.querySelector(".reach").getBoundingClientRect();
+        return [left + width / 2, top + width / 2, each.dataset.apply];
+    })""")
+    known = [(x, y, panel) for x, y, panel in places if 0 < y < 700]
+    alone = [
+        (x, y, panel)
+        for x, y, panel in known
+        if all((x - a) ** 2 + (y - b) ** 2 > 9 for a, b, other in known if other != panel)
+    ]
+    near = [
+        each
+        for each in alone
+        if any(0 < (each[0] - a) ** 2 + (each[1] - b) ** 2 < 144 for a, b, _ in known)
+    ]
+    assert near
+    for x, y, panel in near[:8]:
+        tab.mouse.move(x, y)
+        assert tab.evaluate("document.querySelector('.dot.told').dataset.apply") == panel
+    tab.mouse.click(x, y)
+    expect(tab.locator("#ask")).to_be_visible()
+    assert panel in said(tab)["panel"]
+
+
 def test_arrows_walk_over_settings(tab: Page, url: str) -> None:
     opened(tab, url + TRADEOFFS)
     dots = tab.locator("#tradeoffs .series[aria-label='FAISS HNSW'] .dot")
