@@ -218,4 +218,5 @@ def _instead(lab: Lab, gallery: Gallery, query: Query, error: LabError) -> tuple
         and not spec.key  # nobody is led to what costs money
         and not about.unfit(spec, gallery.about)
         and (spec.reads_text if query.text is not None else spec.reads_images)
+        and (spec.reads_images or gallery.captioned)
     )

@@ -134,6 +134,17 @@ def test_users_with_other_knobs_do_not_disturb_each_other(lab: Lab) -> None:
     assert wrong == []
 
 
+def test_what_reads_captions_is_no_way_out_where_there_are_none(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind, query = Panel("blind", "exact"), Query(text="red")
+    assert "captions" in answered(lab, [blind], query)[0].instead
+    gallery = lab.gallery("colours")
+    monkeypatch.setitem(vars(gallery), "captioned", False)
+    (result,) = answered(lab, [blind], query)
+    assert "captions" not in result.instead and "conse-lite2" in result.instead
+
+
 def test_every_name_in_instead_is_an_embedder(lab: Lab) -> None:
     (result,) = answered(lab, [Panel("blind", "exact")], Query(text="red"))
     assert set(result.instead) <= set(EMBEDDERS.names())

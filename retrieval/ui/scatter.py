@@ -82,7 +82,7 @@ class Plane:
         spread = max(max(logs) - min(logs), 0.5)
         low = min(floor(10 * min(dot.y for dot in dots) - 0.2) / 10, 0.9)
         side = spread * ROOM
-        height = 520 if width >= 600 else 400
+        height = 496 if width >= 600 else 400
         middle = (max(logs) + min(logs)) / 2
         return cls(
             width, height, middle - spread / 2 - side, middle + spread / 2 + side, max(low, 0.0)
