@@ -78,8 +78,8 @@ def _answers(
         blank = Result(position, panel.embedder, panel.index, shared=panel.embedder in seen)
         seen.add(panel.embedder)
         encoding = encodings[panel.embedder]
-        asked = (lab, gallery, panel, encoding, query, k, blank)
-        futures.append(_POOL.submit(copy_context().run, _answer, *asked))
+        asked = partial(_answer, lab, gallery, panel, encoding, query, k, blank)
+        futures.append(_POOL.submit(copy_context().run, asked))
     try:
         for done in as_completed(futures):
             yield done.result()

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from retrieval.commands.build import progress
+from retrieval.commands.bar import progress
 from retrieval.commands.verify import shipping
 from retrieval.errors import LabError
 from retrieval.indexes import INDEXES

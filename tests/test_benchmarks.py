@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import __main__ as runner
 from benchmarks import beyond, overhead, scaling
+from benchmarks.exact import made
 from benchmarks.report import COLUMNS, Figure, Target, interleaved, rates, table
 from retrieval.errors import BadVectors
 from retrieval.runtime import machine
@@ -144,7 +145,7 @@ def test_what_has_no_room_or_takes_long_is_said(monkeypatch: pytest.MonkeyPatch)
 
 def test_scaling_says_size_recall_and_how_long_building_took() -> None:
     vectors, queries = drawn(Metric.COSINE, 300), drawn(Metric.COSINE, 5, seed=1)
-    with scaling.made("exact", vectors) as exact:
+    with made("exact", vectors) as exact:
         truth = exact.search(queries, scaling.K)[1]
         line = scaling.figure("faiss-flat", exact, vectors, queries, truth)
     assert line.what == "faiss-flat, 300 rows" and len(line.ours) == len(line.theirs) == 5

@@ -17,7 +17,8 @@ import pytest
 
 from retrieval.commands.compare import keep
 from retrieval.duplicates import kept as detected
-from retrieval.duplicates.detection import Measured, settings
+from retrieval.duplicates.detection import Measured
+from retrieval.duplicates.distortions import settings
 from retrieval.duplicates.kept import Detection, Detections
 from retrieval.errors import LabError, NotReady
 from retrieval.lab import Lab
@@ -160,9 +161,10 @@ def test_a_database_is_not_begun_without_room(
         with monkeypatch.context() as patch:
             patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=30_000_000))
             said = "temporary has room for 30 MB, wanted are 34; free some space or set TMPDIR"
-            for call in (lambda: index.build(vectors), lambda: index.load(tmp_path, vectors)):
-                with pytest.raises(NotReady, match=said):
-                    call()
+            with pytest.raises(NotReady, match=said):
+                index.build(vectors)
+            with pytest.raises(NotReady, match=said):
+                index.load(tmp_path, vectors)
         index.load(tmp_path, vectors)
         assert index.search(vectors[:1], 1)[0].tolist() == [[0]]
 

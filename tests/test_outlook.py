@@ -201,10 +201,10 @@ def test_what_takes_long_to_draw_is_not_begun(here: Lab, monkeypatch: pytest.Mon
     monkeypatch.setattr(scale, "SIZES", (SMALL[0], 10**6))
     start = time.monotonic()
     steps = list(measure(here, asked, 10, room=1e11))
-    assert time.monotonic() - start < 10
-    assert [(step.count, "longer than what is left" in step.problem) for step in steps] == [
-        (10**6, True)
-    ]
+    assert time.monotonic() - start < 60  # of the 100 that it would take to draw them
+    assert [
+        (step.count, isinstance(step, Left) and "longer than" in step.problem) for step in steps
+    ] == [(10**6, True)]
 
 
 def test_what_ships_is_found_and_marked(here: Lab) -> None:

@@ -29,7 +29,7 @@ def test_the_test_is_that_of_every_swap() -> None:
 
 
 def test_it_agrees_with_scipy_on_ties_and_without() -> None:
-    from scipy.stats import permutation_test  # type: ignore[import-untyped]
+    from scipy.stats import permutation_test
 
     draws = np.random.default_rng(3)
     for values in (

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrieval.duplicates.detection import Measured, settings
+from retrieval.duplicates.detection import Measured
+from retrieval.duplicates.distortions import settings
 from retrieval.duplicates.kept import Detection, Detections, key
 from retrieval.lab import Lab
 from retrieval.measure import scale

@@ -78,9 +78,9 @@ class Embedder(ABC):
         raise Unsupported(f"{self.spec.title} declares text but does not read it")
 
     def _none(self) -> Vectors:
-        packed = self.spec.metric is Metric.HAMMING
-        width = self.spec.dim // 8 if packed else self.spec.dim
-        return np.empty((0, width), np.uint8 if packed else np.float32)
+        if self.spec.metric is Metric.HAMMING:
+            return np.empty((0, self.spec.dim // 8), np.uint8)
+        return np.empty((0, self.spec.dim), np.float32)
 
     def _checked(self, vectors: Vectors, count: int) -> Vectors:
         none = self._none()

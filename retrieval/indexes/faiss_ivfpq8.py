@@ -53,8 +53,10 @@ class IvfPq8(Lists):
 
     def nbytes(self) -> int:
         """Bytes of codes, ids (int64), centroids and code book."""
-        trained = 4 * self.width * (self.nlist + 2**BITS)
-        return self.count * (self.knobs["m"] + 8) + (self.count > 0) * trained
+        if not self.count:
+            return 0
+        trained: int = 4 * self.width * (self.nlist + 2**BITS)
+        return self.count * (self.knobs["m"] + 8) + trained
 
     def _params(self) -> Any:
         return self._probes()

@@ -130,7 +130,7 @@ def curve(pairs: Floats) -> Curve:
     Args:
         pairs: (q, 2, DEPTH), from ``top``.
     """
-    from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
+    from scipy.optimize import isotonic_regression
 
     known = ~np.isnan(pairs[:, 0])
     means, shares, counts = _steps(pairs[:, 0][known], pairs[:, 1][known])
