@@ -13,15 +13,18 @@ from pathlib import Path
 import pytest
 
 from retrieval.errors import NotReady
+from retrieval.lab import Lab
 from retrieval.runtime import working
 from retrieval.runtime.working import PREFIX, Working
 from retrieval.types import Metric
+from retrieval.ui import launch
 from tests.vectors import built, drawn
 
 OTHER = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[1]
 from retrieval.types import Metric
+from retrieval.ui import launch
 from tests.vectors import built, drawn
 index = built(sys.argv[2], Metric.COSINE, drawn(Metric.COSINE, 100))
 print("built", flush=True)
@@ -75,6 +78,21 @@ def test_folders_of_one_process_stay_beside_each_other() -> None:
     first.remove()
     first.remove()
     assert not first.path.exists() and second.path.is_dir()
+
+
+def test_the_end_of_the_page_leaves_none(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program ends at once, without the interpreter's own end."""
+
+    class Page:
+        def block_thread(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "start", lambda *_: Page())
+    monkeypatch.setattr(launch, "warm", lambda _: None)
+    used = Working()
+    with pytest.raises(KeyboardInterrupt):
+        launch.serve(lab, "127.0.0.1", None)
+    assert not used.path.exists()
 
 
 def test_another_user_s_folder_is_left_alone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

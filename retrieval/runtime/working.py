@@ -48,6 +48,7 @@ class Working:
         except OSError as error:
             raise full(error) from error
         self.remove = weakref.finalize(self, _removed, self.path, held)
+        _HERE.add(self)
 
     def __enter__(self) -> Self:
         """The folder itself."""
@@ -69,12 +70,21 @@ class Working:
             raise full(error) from error
 
 
+_HERE: weakref.WeakSet[Working] = weakref.WeakSet()
+
+
 def full(error: OSError) -> NotReady:
     """The error for a temporary folder that is read-only or full."""
     return NotReady(
         f"cannot write {tempfile.gettempdir()}: {error.strerror or error}; "
         "free some space or set TMPDIR to a folder that can be written"
     )
+
+
+def clear() -> None:
+    """Remove all folders of this process, for one that ends without the interpreter's own end."""
+    for each in list(_HERE):
+        each.remove()
 
 
 def sweep() -> None:

@@ -12,7 +12,7 @@ import gradio as gr
 
 from retrieval.errors import NotReady
 from retrieval.lab import Lab
-from retrieval.runtime import courtesy
+from retrieval.runtime import courtesy, working
 from retrieval.ui.answers import Answers
 from retrieval.ui.page import build
 from retrieval.ui.routes import routes
@@ -88,7 +88,10 @@ def serve(lab: Lab, host: str, port: int | None) -> None:
     answers = Answers(lab)
     page = start(answers, host, port)
     threading.Thread(target=warm, args=(answers,), name="warm", daemon=True).start()
-    page.block_thread()
+    try:
+        page.block_thread()
+    finally:
+        working.clear()
 
 
 def warm(answers: Answers) -> None:
