@@ -14,6 +14,7 @@ from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure import outlook, scale
+from retrieval.measure.drawing import K
 from retrieval.measure.outlook import BEYOND, SHOWN, VAGUE, many
 from retrieval.measure.scale import TARGET, Left
 from retrieval.measure.tables import header
@@ -43,7 +44,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         "gallery": gallery.name,
         "embedder": spec.name,
         "target": TARGET,
-        "k": scale.K,
+        "k": K,
         "csv": options.csv,
         "drawn": dict(found[0].note.body["drawn"]),
         "scale": outlook.rows(found),

@@ -9,14 +9,12 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from retrieval.errors import LabError, Refused, Unsupported
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index
 from retrieval.lab import Lab
-from retrieval.measure.drawn import Drawer, Floats, around, stack
+from retrieval.measure.drawing import COUNT, Drawing, K
 from retrieval.measure.notes import Note, Notes
 from retrieval.measure.sweep import Asked, Point, measured, steps
 from retrieval.runtime import threads
@@ -26,14 +24,9 @@ from retrieval.types import Metric, Spec
 
 LOG = logging.getLogger(__name__)
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
-K = 10
-COUNT = 50
-"""Queries, drawn like the vectors and not among them."""
 TARGET = 0.95
 LISTS = ("nlist", "lists", "num_partitions")
 """Knobs that count lists: 4 times the root of n, as FAISS's guidelines have it."""
-PROBE = 1024
-"""Vectors that are drawn to see how long more of them will take."""
 SLOWER = 1.6
 """A build at the next size takes this much more than in proportion, at most."""
 
@@ -178,10 +171,7 @@ class Running:
         self.store = notes(lab)
         self.found = {name: marks(note) for name, note in known(lab, job).items()}
         self.failed: set[str] = set()
-        self._drawer: Drawer | None = None
-        self._check: dict[str, float] = {}
-        self._asked: tuple[int, Asked] | None = None
-        self._pace = 0.0  # seconds that drawing a vector takes, and comparing it with the queries
+        self.drawing = Drawing(lab, job.gallery, job.embedder, self.store)
 
     def step(self, spec: Spec, count: int, end: float) -> Generator[Mark | Left]:
         """Measure an index at a size, unless it is known, has failed or would take too long."""
@@ -210,12 +200,10 @@ class Running:
 
     def close(self) -> None:
         """Let go of the vectors."""
-        self._asked = self._drawer = None
+        self.drawing.close()
 
     def _expected(self, before: Sequence[Mark], count: int) -> float:
-        real, _ = self._ready()
-        there = self._asked is not None and self._asked[0] == count
-        drawing = 0.0 if there else self._pace * max(0, count - len(real))
+        drawing = self.drawing.seconds(count)
         if not before:
             return drawing
         last = before[-1]
@@ -231,7 +219,7 @@ class Running:
         return self._mark(spec, count, lambda index, asked: measured(index, asked, knobs))
 
     def _mark(self, spec: Spec, count: int, point: Measure | None = None) -> Mark:
-        asked = self._queries(count)
+        asked = self.drawing.asked(count)
         build = lists(spec, count)
         with INDEXES.load(spec)(spec, Metric.COSINE, **build) as index:
             start = time.perf_counter()
@@ -248,51 +236,12 @@ class Running:
             theirs = marks(note) if note and note.here else []
             every = {each.count: each for each in [*theirs, *self.found[name]]}
             self.found[name][:] = [each for _, each in sorted(every.items())]
-            return {"marks": [asdict(each) for each in self.found[name]], "drawn": self._check}
+            return {
+                "marks": [asdict(each) for each in self.found[name]],
+                "drawn": self.drawing.check,
+            }
 
         self.store.add(self.job.key(name), joined)
-
-    def _queries(self, count: int) -> Asked:
-        if self._asked is None or self._asked[0] != count:
-            self._asked = None  # two sizes at once would be too much
-            self._asked = count, self._drawn(count)
-        return self._asked[1]
-
-    def _calibrated(self, real: Floats) -> Drawer:
-        """The drawer; how it draws, and how alike that is, is kept for the next time."""
-        key = {**vectors_key(self.job.gallery, self.job.embedder), "kind": "drawn"}
-        note = self.store.find(key)
-        if note is None:
-            drawer = around(real)
-            method = {"near": drawer.neighbours.shape[1], "step": drawer.step}
-            note = self.store.save(key, {**method, "check": drawer.check()})
-        else:
-            drawer = around(real, (int(note.body["near"]), float(note.body["step"])))
-        self._check = note.body["check"]
-        return drawer
-
-    def _ready(self) -> tuple[Floats, Drawer]:
-        """The real vectors, and what draws more; the first time, how fast it does is tried."""
-        real = np.asarray(self.lab.vectors(self.job.gallery, self.job.embedder.name), np.float32)
-        if self._drawer is None:
-            self._drawer = self._calibrated(real)
-            start = time.monotonic()
-            _among(self._drawer.draw(PROBE), self._drawer)
-            self._pace = (time.monotonic() - start) / PROBE
-        return real, self._drawer
-
-    def _drawn(self, count: int) -> Asked:
-        real, drawer = self._ready()
-        return _among(stack(real, drawer, count), drawer)
-
-
-def _among(stored: Floats, drawer: Drawer) -> Asked:
-    """The queries, and what is truly nearest to them among these vectors."""
-    queries, exact = drawer.draw(COUNT, seed=3), INDEXES.spec("exact")
-    with INDEXES.load(exact)(exact, Metric.COSINE) as index, threads.every_core():
-        index.build(stored)
-        truth = index.search(queries, K)[1]
-    return Asked(queries, truth, stored, "picture", K)
 
 
 def steady(index: Index, asked: Asked, point: Point) -> Point:

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from retrieval.errors import BadQuery
+from retrieval.measure.drawing import K as SCALE_K
 from retrieval.measure.outlook import Outlook, flat, rows
 from retrieval.measure.rounds import COUNT, Job, K
 from retrieval.measure.scale import TARGET
 from retrieval.measure.scale import Job as ScaleJob
-from retrieval.measure.scale import K as SCALE_K
 from retrieval.measure.tables import header
 from retrieval.ui.curves import Curve
 from retrieval.ui.licences import licence, weights

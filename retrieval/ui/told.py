@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retrieval.measure import outlook, scale
+from retrieval.measure import outlook
+from retrieval.measure.drawing import COUNT
 from retrieval.measure.outlook import BEYOND, COSTS, SHOWN, Outlook, many
 from retrieval.measure.scale import Job
 from retrieval.runtime.machine import memory
@@ -44,7 +45,7 @@ def _where(job: Job, rows: Sequence[Row]) -> str:
 def _place(machine: str, here: bool, found: Sequence[Outlook]) -> str:
     days = sorted({each.note.at[:10] for each in found})
     when = days[0] + (f" to {days[-1]}" if len(days) > 1 else "")
-    said = f"Measured on {escape(machine)}, {when}, with {scale.COUNT} drawn queries"
+    said = f"Measured on {escape(machine)}, {when}, with {COUNT} drawn queries"
     if here:
         return f'<p class="here">{said}.</p>'
     names = ", ".join(escape(each.spec.title) for each in found)

@@ -72,7 +72,7 @@ def test_a_rating_of_choose(lab: Lab) -> None:
 
 def test_the_same_seed_draws_the_same_vectors(lab: Lab) -> None:
     job = scale.Job(lab.gallery("stamps"), lab.spec("conse-lite2"), [])
-    one, other = (scale.Running(lab, job)._queries(1000) for _ in range(2))
+    one, other = (scale.Running(lab, job).drawing.asked(1000) for _ in range(2))
     assert np.array_equal(one.stored, other.stored) and np.array_equal(one.vectors, other.vectors)
 
 
