@@ -15,6 +15,7 @@ from retrieval.embedders import EMBEDDERS, dino_models, naflex, openclip_models,
 from retrieval.types import Spec
 
 pytestmark = pytest.mark.slow
+LIBRARY: Any = transformers
 SIZES = {"s": (384, 6, 12), "b": (768, 12, 12), "l": (1024, 16, 24)}
 """Width, heads and layers of DINO's transformers."""
 DEPTHS = {
@@ -68,7 +69,7 @@ def configured(model: dino_models.Model) -> Any:
     letter = model.name.split("-")[1 + (model.kind == "dinov3_convnext")]
     if model.kind == "dinov3_convnext":
         widths, depths = DEPTHS[letter]
-        return transformers.DINOv3ConvNextConfig(hidden_sizes=list(widths), depths=list(depths))
+        return LIBRARY.DINOv3ConvNextConfig(hidden_sizes=list(widths), depths=list(depths))
     width, heads, layers = SIZES[letter]
     sizes = {
         "hidden_size": width,
@@ -76,17 +77,17 @@ def configured(model: dino_models.Model) -> Any:
         "num_hidden_layers": layers,
     }
     if model.kind == "dinov3_vit":
-        return transformers.DINOv3ViTConfig(
+        return LIBRARY.DINOv3ViTConfig(
             **sizes, intermediate_size=4 * width, patch_size=16, num_register_tokens=4
         )
     with_registers = model.kind == "dinov2_with_registers"
-    kind = transformers.Dinov2WithRegistersConfig if with_registers else transformers.Dinov2Config
+    kind = LIBRARY.Dinov2WithRegistersConfig if with_registers else LIBRARY.Dinov2Config
     return kind(**sizes, image_size=518, patch_size=14)
 
 
 def built(config: Any) -> Any:
     with torch.device("meta"):
-        return transformers.AutoModel.from_config(config)
+        return LIBRARY.AutoModel.from_config(config)
 
 
 @pytest.mark.parametrize("model", dino_models.MODELS, ids=lambda model: model.name)
@@ -106,18 +107,18 @@ def test_the_others_are_their_libraries() -> None:
         "hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 24,
         "patch_size": 14, "intermediate_size": 4096,
     }  # fmt: skip
-    large = transformers.CLIPConfig(vision_config=vision, text_config=text, projection_dim=768)
-    small = counted(built(transformers.CLIPConfig()))
-    words = counted(built(transformers.DistilBertConfig(vocab_size=119_547)))
+    large = LIBRARY.CLIPConfig(vision_config=vision, text_config=text, projection_dim=768)
+    small = counted(built(LIBRARY.CLIPConfig()))
+    words = counted(built(LIBRARY.DistilBertConfig(vocab_size=119_547)))
     assert spec("st-clip-vit-b-32").parameters == small
     assert spec("st-clip-vit-l-14").parameters == counted(built(large))
     assert spec("st-clip-vit-b-32-multilingual").parameters == small + words + 768 * 512
-    wide = transformers.Siglip2Config(
+    wide = LIBRARY.Siglip2Config(
         vision_config={"num_patches": 256}, text_config={"vocab_size": 256_000}
     )
     assert naflex.SPECS[0].parameters == counted(built(wide))
     with torch.device("meta"):
-        old = timm.create_model("vgg16.tv_in1k")
+        old: Any = timm.create_model("vgg16.tv_in1k")
     assert vgg.SPECS[0].parameters == counted(old)
     assert old.pretrained_cfg["hf_hub_id"] == vgg.REPO
     assert old.pretrained_cfg["license"] == "bsd-3-clause"
