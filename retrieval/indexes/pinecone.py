@@ -13,6 +13,7 @@ from typing import Any
 from retrieval.errors import BadVectors, LabError
 from retrieval.indexes.archive import Chosen, Found
 from retrieval.indexes.remote import Remote
+from retrieval.indexes.remote_client import Held
 from retrieval.indexes.remote_refusal import Refusal
 from retrieval.runtime import servers
 from retrieval.types import Spec, Vectors
@@ -55,9 +56,9 @@ class Pinecone(Remote):
 
     def _connected(self, limit: float) -> Any:
         address = self._address()
-        client = library().Pinecone(api_key=self.key, timeout=limit)
         port = servers.port(address, self._port)
-        return client.index(host=f"{address.scheme}://{address.hostname}:{port}")
+        with library().Pinecone(api_key=self.key, timeout=limit) as client:
+            return Held(client.index(host=f"{address.scheme}://{address.hostname}:{port}"))
 
     def _create(self, client: Any) -> None:
         told = client.describe_index_stats()

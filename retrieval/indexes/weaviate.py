@@ -18,7 +18,7 @@ from retrieval.indexes import weaviate_schema as schema
 from retrieval.indexes.archive import Chosen, Found
 from retrieval.indexes.remote import Remote
 from retrieval.indexes.remote_refusal import Refusal
-from retrieval.indexes.weaviate_client import Held, connected, library, refusal
+from retrieval.indexes.weaviate_client import Named, connected, library, refusal
 from retrieval.types import Knob, Spec, Vectors
 
 GRAPH = (
@@ -110,7 +110,7 @@ class Server(Remote):
     def _ready(self) -> None:
         library()
 
-    def _connected(self, limit: float) -> Held:
+    def _connected(self, limit: float) -> Named:
         return connected(self.variable, self._address(), self._port, self.key, limit)
 
     def _create(self, client: Any) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import importlib
 import logging
-import weakref
 from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from retrieval.errors import NotReady
+from retrieval.indexes.remote_client import Held
 from retrieval.indexes.remote_refusal import Refusal, causes
 from retrieval.runtime import servers
 
@@ -48,12 +48,12 @@ def library() -> Any:
     return module
 
 
-class Held:
-    """A client that is closed when nobody holds it any more; one left open complains."""
+class Named(Held):
+    """A client that makes each collection once."""
 
     def __init__(self, client: Any) -> None:
-        self._client, self._made = client, dict[str, Any]()
-        weakref.finalize(self, client.close)
+        super().__init__(client)
+        self._made: dict[str, Any] = {}
 
     def rows(self, name: str) -> Any:
         """A collection by its name or alias; made once, for it takes a tenth of a search."""
@@ -62,9 +62,6 @@ class Held:
             found = self._client.collections.use(name, skip_argument_validation=True)
             self._made[name] = found
         return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
 
 
 class Away(Exception):
@@ -95,7 +92,7 @@ class Once:
         return once
 
 
-def connected(variable: str, address: SplitResult, port: int, key: str, limit: float) -> Held:
+def connected(variable: str, address: SplitResult, port: int, key: str, limit: float) -> Named:
     """A client, once the server has said its version.
 
     Args:
@@ -129,7 +126,7 @@ def connected(variable: str, address: SplitResult, port: int, key: str, limit: f
         additional_config=config,
         skip_init_checks=True,  # they ask PyPI for a newer client
     )
-    held = Held(client)
+    held = Named(client)
     client.connect()
     client._connection._grpc_stub = Once(client._connection._grpc_stub)
     return held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import socket
 import threading
@@ -229,3 +230,16 @@ def test_a_public_lab_asks_no_server(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     assert lab.states()["qdrant-server"].kind == "unreachable"
     with pytest.raises(Refused, match="qdrant-server is a server of the host's"):
         lab.index(lab.gallery("colours"), Panel("colour", "qdrant-server"))
+
+
+def test_a_client_of_pinecone_that_is_left_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = remotes.start("pinecone")
+    monkeypatch.setenv("PARALLAX_PINECONE", server.address)
+    monkeypatch.setenv("PARALLAX_PINECONE_KEY", "key")
+    index: Any = built("pinecone", Metric.COSINE, drawn(Metric.COSINE, 20))
+    own = [getattr(client, "_client", client)._http._client for client in index._clients.values()]
+    assert own and not any(each.is_closed for each in own)
+    index.close()
+    gc.collect()
+    assert all(each.is_closed for each in own)
+    server.close()
