@@ -10,7 +10,9 @@ import pytest
 
 from retrieval.cli import main
 from retrieval.commands.knobs import plain, show
+from retrieval.errors import Unreachable
 from retrieval.indexes import INDEXES
+from retrieval.indexes.base import Index, padded
 from retrieval.indexes.exact import Exact
 from retrieval.lab import Lab
 from retrieval.measure.knobs import TIMED, Effect, Setting, differs, effects
@@ -186,3 +188,19 @@ def test_a_server_that_is_down_is_a_line_of_its_own(
     monkeypatch.setenv("PARALLAX_QDRANT", "http://127.0.0.1:1")
     told = asked(capsys, "--index", "qdrant-server", "--index", "exact")
     assert "at 127.0.0.1:1 does not answer" in told and "exact" in told
+
+
+def test_a_server_that_goes_in_the_middle_costs_its_own_line_alone(
+    colours: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = []
+
+    def gone(index: Index, queries: Vectors, k: int) -> tuple[Rows, Scores]:
+        searches.append(len(queries))
+        if len(searches) == 2:
+            raise Unreachable("it does not answer; ask again")
+        return padded(len(queries), k)
+
+    monkeypatch.setattr(INDEXES.load(INDEXES.spec("faiss-hnsw")), "_search", gone)
+    told = asked(capsys, "--index", "faiss-hnsw", "--index", "faiss-flat")
+    assert "it does not answer" in told and "faiss-flat" in told and len(searches) == 2

@@ -60,17 +60,16 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
 
 def _index(lab: Lab, gallery: Gallery, panel: Panel, most: int) -> Iterator[dict[str, Any]]:
     spec = INDEXES.spec(panel.index)
-    try:
-        index = lab.index(gallery, panel, progress()).index
-    except (BadKnob, BadVectors, NotReady, Unreachable) as error:
-        yield {"index": spec.name, "embedder": panel.embedder, "problem": str(error)}
-        return
     vectors = lab.vectors(gallery, panel.embedder)
     rows = np.random.default_rng(0).permutation(len(vectors))[:most]
     queries = vectors[np.sort(rows)]
     _, truth = lab.index(gallery, Panel(panel.embedder, "exact")).index.search(queries, K)
-    for effect in effects(index, vectors, queries, truth):
-        yield plain(spec, panel.embedder, len(queries), effect)
+    try:
+        index = lab.index(gallery, panel, progress()).index
+        for effect in effects(index, vectors, queries, truth):
+            yield plain(spec, panel.embedder, len(queries), effect)
+    except (BadKnob, BadVectors, NotReady, Unreachable) as error:  # a server may go at any time
+        yield {"index": spec.name, "embedder": panel.embedder, "problem": str(error)}
 
 
 def plain(spec: Spec, embedder: str, queries: int, effect: Effect) -> dict[str, Any]:
