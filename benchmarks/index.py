@@ -30,6 +30,8 @@ PARTS = ("exact", "clients", "builds", "auto")
 IN_PROCESS, SERVER = Target("<=", 1.05, plus=20), Target("<=", 1.05, plus=300)
 BUILT, PICKED, QUICK = Target("<=", 1.2), Target("<=", 1.1), Target("<=", 0.1)
 NOT_SLOWER = Target("<=", 1)
+BUILDING = 2
+"""Seconds for which an index is built again and again, at least 9 times."""
 DRAWN = 1_000_000
 """Vectors that ``--drawn`` draws where no number is given."""
 FACTORIES = {
@@ -169,10 +171,12 @@ def build(embedder: str, name: str, stored: NDArray[Any]) -> Figure:
     """Building through us and by a bare factory string, on every core."""
     spec = INDEXES.spec(name)
     with INDEXES.load(spec)(spec, Metric.COSINE) as index:
+        start = time.perf_counter()
         index.build(stored)
+        runs = round(BUILDING / (time.perf_counter() - start))
         factory = FACTORIES[name].format(nlist=getattr(index, "nlist", 0))
         sides = {"ours": lambda: index.build(stored), "theirs": lambda: bare_build(factory, stored)}
-        times = interleaved(sides, 5)
+        times = interleaved(sides, min(101, max(9, runs)))
     what = f"{embedder}: building {name}, bare {factory}"
     return Figure(what, "s", times["ours"], times["theirs"], BUILT)
 

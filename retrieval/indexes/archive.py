@@ -115,13 +115,11 @@ class Archived(Index):
     def _asked(
         self, queries: Vectors, k: int, most: int, chosen: Chosen | None = None
     ) -> tuple[Rows, Scores]:
-        rows, scores = padded(len(queries), k)
         with self._turn:
-            if self._engine is not None:  # closed by another thread a moment ago
-                answers = self._answers(self._engine, straight(queries), most, chosen)
-                for place, (found, values) in enumerate(answers):
-                    rows[place, : len(found)], scores[place, : len(found)] = found, values
-        return rows, scores
+            if self._engine is None:  # closed by another thread a moment ago
+                return padded(len(queries), k)
+            answers = list(self._answers(self._engine, straight(queries), most, chosen))
+        return gathered(answers, k)
 
     def _save(self, folder: Path) -> None:
         if self._working is not None:
@@ -203,6 +201,17 @@ class Archived(Index):
 
     def _let_go(self, engine: Any) -> None:
         """Close the engine, where it is not enough to forget it."""
+
+
+def gathered(answers: Sequence[Found], k: int) -> tuple[Rows, Scores]:
+    """Rows and scores, both (queries, k), padded where an answer is shorter."""
+    if len(answers) == 1 and len(answers[0][0]) == k:  # one query, nothing to pad
+        found, values = answers[0]
+        return np.array(found, np.int64, ndmin=2), np.array(values, np.float32, ndmin=2)
+    rows, scores = padded(len(answers), k)
+    for place, (found, values) in enumerate(answers):
+        rows[place, : len(found)], scores[place, : len(found)] = found, values
+    return rows, scores
 
 
 def used(folder: Path) -> int:
