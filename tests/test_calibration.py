@@ -190,6 +190,10 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert list(tmp_path.glob("calibrations/stamps/phash/*/curve.json"))
     assert main([*asked, "--cache", str(tmp_path)]) == 0
     assert "calibration error" in capsys.readouterr().out
+    assert main([*asked, "--cache", str(tmp_path), "--csv"]) == 0
+    head, *bins = capsys.readouterr().out.splitlines()
+    assert head.startswith("gallery,revision,embedder,asked,bin,queries,said,right,answers,")
+    assert len(bins) == len(given["fits"][0]["reliability"]["bins"])
     assert main(["calibrate", "--embedder", "captions"]) == 2
     assert "neither captions nor labels" in capsys.readouterr().err
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from retrieval.commands.build import ready
+from retrieval.commands.differences import lines
 from retrieval.commands.evaluate import can, tasks, usual
 from retrieval.commands.listing import table
 from retrieval.errors import BadQuery
@@ -23,6 +24,7 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command = commands.add_parser("calibrate", help="what a score is worth, fitted and kept")
     command.add_argument("--gallery", default="stamps")
     command.add_argument("--embedder", action="append", help="default: all that are ready")
+    command.add_argument("--csv", action="store_true", help="print CSV, a row a bin")
     command.set_defaults(run=run, show=show)
     return [command]
 
@@ -44,7 +46,8 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         )
     names = list(dict.fromkeys(each["embedder"] for each in found))
     told = header("calibrate", gallery, [*map(lab.spec, names)], embedder=names)
-    return {"gallery": gallery.name, "revision": gallery.revision, "fits": found, **told}
+    about = {"gallery": gallery.name, "revision": gallery.revision}
+    return {**about, "csv": options.csv, "fits": found, **told}
 
 
 def rows(name: str, asked: str, fit: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -79,8 +82,12 @@ def made(lab: Lab, gallery: Gallery, names: list[str]) -> Iterator[tuple[str, st
 
 
 def show(answer: dict[str, Any]) -> str:
-    """What each fit is worth on queries that it has not seen."""
-    rows = [
+    """What each fit is worth on queries that it has not seen; or every bin, as CSV."""
+    if answer["csv"]:
+        head = {"gallery": answer["gallery"], "revision": answer["revision"]}
+        every = (rows(each["embedder"], each["asked"], each) for each in answer["fits"])
+        return lines([{**head, **row} for each in every for row in each])
+    cells = [
         {
             "embedder": each["embedder"],
             "asked with": each["asked"],
@@ -91,7 +98,7 @@ def show(answer: dict[str, Any]) -> str:
         }
         for each in answer["fits"]
     ]
-    return table(f"{answer['gallery']}: probability of a right picture, held out", rows)
+    return table(f"{answer['gallery']}: probability of a right picture, held out", cells)
 
 
 def _interval(value: list[float]) -> str:

@@ -156,8 +156,12 @@ def _behind(each: dict[str, Any]) -> dict[str, Any]:
 
 def as_csv(answer: dict[str, Any]) -> str:
     """What was measured, a line for each figure."""
+    return lines([*flat(answer)])
+
+
+def lines(rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV, with every column that any of them has."""
     out = io.StringIO()
-    rows = list(flat(answer))
     writer = csv.DictWriter(out, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
