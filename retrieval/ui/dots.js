@@ -27,6 +27,8 @@ function nearest({ target, clientX, clientY }) {
   return places.reduce((best, each) => (each[0] < best[0] ? each : best))[1];
 }
 on(document, "mousemove mouseover focusin", (event) => {
+  // a press focuses what lies on top, which may be another than the nearest
+  if (event.type === "focusin" && event.target.matches(".dot:not(:focus-visible)")) return;
   const dot = nearest(event);
   if (dot !== views.told) tell(dot);
 });

@@ -99,13 +99,14 @@ class QualityTab:
         sent = fields.mapping(given)
         seconds = allowed(self.lab, sent, LONGEST)
         choice = self.choice(sent)
-        finished = -1
+        finished, said = -1, "Preparing"
         steps = self.ratings.measure(choice.gallery, choice.ratings, seconds)
         with arriving(steps) as arrived:
             for batch in arrived:
                 now = sum(each.finished for each in choice.ratings)
+                said = self._said(batch[-1]) if batch else said
                 yield {
-                    "say": self._said(batch[-1]) if batch else "",
+                    "say": said,
                     **(self.pieces(choice) if now != finished else {}),
                 }
                 finished = now

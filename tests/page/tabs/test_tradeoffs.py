@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from retrieval.lab import Lab
 from retrieval.measure.rounds import Running, sweeps
@@ -64,6 +64,27 @@ def test_a_pointer_means_the_nearest_mark(tab: Page, url: str) -> None:
     tab.mouse.click(x, y)
     expect(tab.locator("#ask")).to_be_visible()
     assert panel in said(tab)["panel"]
+
+
+def test_a_second_touch_opens_what_the_first_has_shown(browser: Browser, url: str) -> None:
+    phone = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    try:
+        tab = opened(phone.new_page(), url + TRADEOFFS)
+        mark = tab.locator("#tradeoffs .dot").nth(6)
+        mark.scroll_into_view_if_needed()
+        box = mark.locator(".reach").bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        tab.touchscreen.tap(x, y)
+        expect(tab.locator("#peek")).to_contain_text("p99")
+        panel = tab.locator(".dot.told").get_attribute("data-apply")
+        tab.touchscreen.tap(x, y)
+        expect(tab.locator("#ask")).to_be_visible()
+        assert panel in said(tab)["panel"]
+    finally:
+        phone.close()
 
 
 def test_arrows_walk_over_settings(tab: Page, url: str) -> None:
