@@ -169,9 +169,13 @@ class Ratings:
         """
         end = time.monotonic() + seconds
         panels = {each.embedder for each in ratings if each.panel}
-        left = sorted(  # what the search shows comes first
+        left = sorted(  # what needs no embedding comes first, then what the search shows
             (each for each in ratings if not each.finished),
-            key=lambda each: (each.panel is None, each.embedder not in panels),
+            key=lambda each: (
+                each.task.texts is not None,
+                each.panel is None,
+                each.embedder not in panels,
+            ),
         )
         before = sum(each.done for each in left)
         total = sum(each.total for each in left) - before

@@ -67,9 +67,10 @@ function match() {
     tiles.forEach((each) => each.classList.toggle("weak", 100 * each.dataset.chance < state.good));
     const found = tiles.filter((each) => !each.classList.contains("lost")); // the missed are no answer
     const best = Math.max(...found.map((each) => 100 * each.dataset.chance));
+    const near = Math.round(best) < state.good ? Math.round(best) : Math.floor(best); // as its tile says, and never as much as is wanted
     const none = find("[data-none]", panel);
     none.hidden = !found.length || best >= state.good;
-    none.textContent = none.hidden ? "" : `No good match: the best has a probability of ${best < 1 ? "less than 1" : Math.floor(best)} %, and ${state.good} % is wanted.`;
+    none.textContent = none.hidden ? "" : `No good match: the best has a probability of ${best < 1 ? "less than 1" : near} %, and ${state.good} % is wanted.`;
   });
 }
 

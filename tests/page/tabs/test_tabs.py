@@ -143,5 +143,9 @@ def test_what_an_index_missed_is_no_good_match(tab: Page, url: str) -> None:
         missed.dataset.chance = 1;
         tile.parentNode.append(missed);
     }""")
+    tab.evaluate("""() => document.querySelectorAll(".tile:not(.lost)").forEach((tile) => {
+        tile.dataset.chance = 0.496;
+    })""")
     tab.locator("[data-good]").press("End")
     expect(tab.locator("[data-none]")).to_contain_text("No good match: the best has a probability")
+    expect(tab.locator("[data-none]")).to_contain_text("of 50 %, and")  # as a tile would say it
