@@ -28,7 +28,8 @@ def main() -> None:
             if entry.kind == "parquet":
                 _one(lab, entry.name, panels)
         shutil.rmtree(DATA / "qualities", ignore_errors=True)
-        shutil.copytree(Path(cache, "qualities"), DATA / "qualities")
+        made = Path(cache, "qualities")
+        shutil.copytree(made, DATA / "qualities", ignore=shutil.ignore_patterns(".*.lock"))
 
 
 def _one(lab: Lab, name: str, panels: list[Panel]) -> None:

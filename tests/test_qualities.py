@@ -9,6 +9,7 @@ import pytest
 
 from retrieval.errors import LabError
 from retrieval.lab import Lab
+from retrieval.measure import quality
 from retrieval.measure.calibrations import calibrations
 from retrieval.panel import Panel
 from retrieval.ui.ratings import Rating, Ratings
@@ -85,3 +86,13 @@ def test_what_cannot_be_kept_is_said_and_stays_in_the_process(
     with pytest.raises(LabError):
         list(made.measure(lab.gallery("stamps"), every, 60))
     assert any(each.finished for each in every)
+
+
+def test_what_ships_is_what_is_measured(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    own = ratings(lab)[1][0]
+    assert own.finished
+    now = quality.measure(lab, lab.gallery("stamps"), EMBEDDER, own.task)
+    differ = np.abs(now.values - own.quality.values).max(axis=1) > 1e-9
+    assert differ.mean() < 0.01  # another processor may round a tie the other way
+    np.testing.assert_allclose(own.quality.low, now.low, atol=0.01)
