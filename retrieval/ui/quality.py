@@ -99,14 +99,13 @@ class QualityTab:
         sent = fields.mapping(given)
         seconds = allowed(self.lab, sent, LONGEST)
         choice = self.choice(sent)
-        finished, said = -1, "Preparing"
+        finished = -1
         steps = self.ratings.measure(choice.gallery, choice.ratings, seconds)
         with arriving(steps) as arrived:
             for batch in arrived:
                 now = sum(each.finished for each in choice.ratings)
-                said = self._said(batch[-1]) if batch else said
                 yield {
-                    "say": said,
+                    **({"say": self._said(batch[-1])} if batch else {}),
                     **(self.pieces(choice) if now != finished else {}),
                 }
                 finished = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ from retrieval.ui.figures import percent
 from retrieval.ui.fits import fits
 from retrieval.ui.menu import Menu
 from retrieval.ui.quality import QualityTab
-from retrieval.ui.ratings import Rating, Ratings, asked
+from retrieval.ui.ratings import Progress, Rating, Ratings, asked
 from retrieval.ui.results import Shown, grid
 from retrieval.ui.vote import BlindVote
 from tests.fake_lab import FakeGallery, FakeLab, menu
@@ -138,6 +138,18 @@ def test_measuring_fits_and_a_stop_keeps_what_was_measured(lab: Lab) -> None:
     assert len(list(ratings.measure(gallery, some, 60))) == 2
     assert some[0].finished and some[0].pairs == []
     assert some[0].unfit.startswith("the queries look for 2 different things")  # warm and cold
+
+
+def test_what_is_said_stays_while_the_next_part_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looks(_: object) -> closing[Generator[list[Progress]]]:
+        return closing(each for each in ([], [Progress("phash", 1, 2)], [], []))
+
+    monkeypatch.setattr("retrieval.ui.quality.arriving", looks)
+    tab = QualityTab(Answers(Lab(cache=tmp_path)))
+    lines = list(tab.measure({"gallery": "stamps", "panels": ["phash@exact"]}))
+    assert [line.get("say") for line in lines[:4]] == [None, "phash: 1 of 2 queries", None, None]
 
 
 def test_a_gallery_of_one_label_says_why_nothing_is_fitted(
