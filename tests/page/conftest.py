@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -18,11 +19,12 @@ SHOTS = Path(__file__).parents[2] / "screenshots"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 CHROMIUM = "/usr/bin/chromium"
 LEFT = "AbortError: signal is aborted without reason"
+BROKEN = "Unexpected error Connection errored out."
 PATIENT = 120_000
 """Milliseconds that the page may take to come to what is waited for, on however busy a machine."""
-ENOUGH = 600.0
-"""Seconds of a measuring that ends by itself long before."""
 HNSW = "?gallery=stamps&q=a+bird&panel=conse-lite2@exact&panel=conse-lite2@faiss-hnsw?efSearch%3D2"
+LONG = 500_000
+"""The same of the whole quality of a gallery; a test of it has ``timeout(600)``."""
 expect.set_options(timeout=PATIENT)
 
 
@@ -75,6 +77,14 @@ class Visit:
         return int(self.tab.evaluate(wide))
 
 
+def says(tab: Page, name: str, *values: str) -> None:
+    """Wait until the address says so: it changes once all panels have answered."""
+    kept = (
+        "([name, values]) => `${new URLSearchParams(location.search).getAll(name)}` === `${values}`"
+    )
+    tab.wait_for_function(kept, arg=[name, list(values)])
+
+
 def start(lab: FakeLab) -> Site:
     """Serve the page over a fake lab on a free port."""
     page = launch.start(answers(lab), "127.0.0.1", quiet=True)
@@ -115,11 +125,24 @@ def complained(page: Page) -> list[str]:
     Gradio's client complains so in its own script where a page goes while it listens.
     """
     complaints: list[str] = []
+    going: list[str] = []
 
     def note(said: str) -> None:
-        if not said.startswith(LEFT):
+        if not said.startswith(LEFT) and not (going and said.startswith(BROKEN)):
             complaints.append(said)
 
+    def gone(go: Callable[..., Any]) -> Callable[..., Any]:
+        def leave(*given: Any, **more: Any) -> Any:
+            going.append(page.url)
+            try:
+                return go(*given, **more)
+            finally:
+                going.clear()
+
+        return leave
+
+    for name in ("goto", "reload"):
+        setattr(page, name, gone(getattr(page, name)))
     page.on("pageerror", lambda error: note(str(error)))
     page.on("console", lambda said: note(said.text) if said.type == "error" else None)
     return complaints

@@ -27,7 +27,7 @@ from retrieval.ui.splits import splits
 from retrieval.ui.tables import rated
 from tests.bare import unmeasured
 from tests.fake_lab import FakeGallery, FakeLab, menu
-from tests.page.conftest import ENOUGH
+from tests.held import ENOUGH
 from tests.page.test_plots import FEW, SPECS, curves, job, point, stored
 
 # --- rounds ---------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from retrieval.measure.rounds import Job, rounds
 from retrieval.ui import launch
 from retrieval.ui.turn import turn
 from tests.bare import unmeasured
-from tests.held import held
-from tests.page.conftest import ENOUGH, SHOTS
+from tests.held import ENOUGH, held
+from tests.page.conftest import SHOTS
 from tests.page.test_tabs_http import few
 from tests.test_outlook import SMALL
 

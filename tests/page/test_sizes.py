@@ -28,7 +28,7 @@ from retrieval.ui.scatter import AXES
 from retrieval.ui.sizes import Row, plots, words
 from retrieval.ui.tradeoffs import Tradeoffs
 from tests.bare import unmeasured
-from tests.page.conftest import ENOUGH
+from tests.held import ENOUGH
 from tests.page.test_plots import curves, job, point, stored
 from tests.page.test_tabs_http import few
 from tests.test_outlook import EXACT, HNSW, SMALL, known

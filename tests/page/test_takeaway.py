@@ -23,7 +23,8 @@ from retrieval.ui import launch
 from retrieval.ui.takeaway import takeaway, told
 from tests.bare import unmeasured
 from tests.fake_lab import FakeGallery
-from tests.page.conftest import ENOUGH
+from tests.held import ENOUGH
+from tests.page.conftest import LONG
 from tests.page.test_tabs_http import few
 from tests.test_outlook import SMALL
 
@@ -119,7 +120,7 @@ def settled(tab: Page, name: str) -> None:
         expect(tab.locator(".chart td.wide")).to_have_count(2)
     elif name == "quality":
         view.locator("[data-measure]").click()
-        expect(view.locator(".state")).to_contain_text("All measured")
+        expect(view.locator(".state")).to_contain_text("All measured", timeout=LONG)
         tab.locator("[data-vote=next]").click()
         tab.locator("[data-mark]").first.click()
         tab.locator("[data-cast=left]").click()
@@ -134,6 +135,7 @@ def settled(tab: Page, name: str) -> None:
 
 
 @browsed
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", TABS)
 def test_everything_that_is_seen_can_be_taken_away(
     tab: Page, place: Place, name: str, tmp_path: Path

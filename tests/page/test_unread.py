@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import html
 from typing import Any, cast
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 import gradio as gr
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from retrieval.lab import Lab
 from retrieval.panel import Panel
@@ -17,7 +17,7 @@ from retrieval.ui.answers import Answers
 from retrieval.ui.api import Search
 from retrieval.ui.unread import Unread, read
 from tests.fake_lab import FakeLab, answers, menu
-from tests.page.conftest import SHOTS, Visit
+from tests.page.conftest import SHOTS, Visit, says
 
 GOOD = "conse-lite2@exact"
 BAD = {
@@ -138,10 +138,6 @@ def test_what_is_read_is_no_card() -> None:
     assert read(GOOD) == Panel.parse(GOOD)
 
 
-def panels(tab: Page) -> list[str]:
-    return parse_qs(urlsplit(tab.url).query).get("panel", [])
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("wide", [390, 1440])
 def test_a_card_is_mended_replaced_or_removed(visit: Visit, wide: int) -> None:
@@ -155,13 +151,13 @@ def test_a_card_is_mended_replaced_or_removed(visit: Visit, wide: int) -> None:
         assert (button.bounding_box() or {"height": 0})["height"] >= (44 if wide == 390 else 24)
     SHOTS.mkdir(exist_ok=True)
     tab.screenshot(path=SHOTS / f"unread-{wide}.png", full_page=True)
-    assert panels(tab) == ["cons-lite2@exact", GOOD, "huh"]
+    says(tab, "panel", "cons-lite2@exact", GOOD, "huh")
     last.locator("[data-pick=index]").select_option("faiss-hnsw")
     expect(last.locator(".tile:not(.lost)")).to_have_count(10)
-    assert panels(tab)[2] == "conse-lite2@faiss-hnsw"
+    says(tab, "panel", "cons-lite2@exact", GOOD, "conse-lite2@faiss-hnsw")
     first.locator("[data-pick=embedder]").select_option("captions")
     expect(first.locator(".tile:not(.lost)")).to_have_count(10)
-    assert panels(tab)[0] == "captions@exact"
+    says(tab, "panel", "captions@exact", GOOD, "conse-lite2@faiss-hnsw")
 
 
 @pytest.mark.browser
@@ -170,11 +166,11 @@ def test_one_click_takes_the_nearest_or_none(visit: Visit) -> None:
     second = tab.locator(".panel >> nth=1")
     second.get_by_role("button", name="Use Captions × Exact").click()
     expect(second.locator(".tile:not(.lost)")).to_have_count(10)
-    assert panels(tab) == [GOOD, "captions@exact"]
+    says(tab, "panel", GOOD, "captions@exact")
     tab = visit.open(f"?gallery=stamps&q=a+bird&panel={GOOD}&panel=huh")
     tab.get_by_role("button", name="+ Panel").click()  # of what stands in the card's place
     expect(tab.locator(".panel")).to_have_count(3)
     expect(tab.locator(".panel >> nth=2 >> .tile:not(.lost)")).to_have_count(10)
     second.get_by_role("button", name="Remove this panel").click()
     expect(tab.locator(".panel")).to_have_count(2)
-    assert "huh" not in panels(tab)
+    says(tab, "panel", GOOD, "conse-lite2@faiss-hnsw")

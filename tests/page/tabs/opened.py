@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from retrieval.lab import Lab
 from retrieval.measure.rounds import Job, rounds
-from tests.page.conftest import ENOUGH
+from tests.held import ENOUGH
 from tests.page.test_tabs_http import few
 
 ROW = "?gallery=stamps&row=10&panel=efficientnet-lite2@exact"

@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.page.conftest import LONG
 from tests.page.tabs.opened import ROW, opened
 
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.timeout(600)
 def test_quality_is_measured_and_its_worst_queries_are_asked(tab: Page, url: str) -> None:
     opened(tab, url + ROW + "&tab=quality")
     expect(tab.locator("#quality .short").first).to_contain_text("not measured yet")
     tab.locator("#quality [data-measure]").click()
-    expect(tab.locator("#quality .state")).to_contain_text("All measured")
+    expect(tab.locator("#quality .state")).to_contain_text("All measured", timeout=LONG)
     expect(tab.locator("#quality .chart")).to_contain_text("EfficientNet-Lite2 × Exact")
     expect(tab.locator("#quality .chart")).to_contain_text("index 0.000")
     expect(tab.locator("#quality [data-piece=plot] .task").last.locator("td b")).to_have_count(6)
