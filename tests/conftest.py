@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval import probe
 from retrieval.embedders import EMBEDDERS
 from retrieval.lab import Lab
 from retrieval.runtime import paths, servers
@@ -20,7 +21,8 @@ from tests.hubserver import HubServer, Trouble
 
 for name in ("JINA_API_KEY", "COHERE_API_KEY"):  # no test spends the money of whoever runs it
     os.environ.pop(name, None)
-os.environ.setdefault(servers.VARIABLE, "60")  # seconds: a busy machine is no server that hangs
+probe.PATIENCE = 60.0  # seconds: a busy machine is no server that hangs
+os.environ.setdefault(servers.VARIABLE, "60")
 
 
 @pytest.fixture

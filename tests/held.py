@@ -15,6 +15,8 @@ from retrieval.ui import arrivals
 
 LONGEST = 120.0
 """Seconds after which what is held goes on by itself, and what is waited for has failed."""
+ENOUGH = 600.0
+"""Seconds of a measuring that ends by itself long before."""
 
 
 def until(true: Callable[[], object]) -> None:

@@ -38,7 +38,7 @@ class Bad:
         status: of the answer; 0 cuts the connection.
         headers: beside the usual ones.
         body: instead of the usual one.
-        wait: seconds before it.
+        wait: seconds before it, unless the provider is told to go on.
         drip: seconds between its bytes.
     """
 
@@ -59,6 +59,7 @@ class Provider:
         times: of every request, by the monotonic clock.
         bad: the next answers, first first.
         under_way: most requests that were under way at once.
+        go: set to let answers that wait go on.
     """
 
     url: str = ""
@@ -68,6 +69,7 @@ class Provider:
     now: int = 0
     under_way: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    go: threading.Event = field(default_factory=threading.Event)
 
     @property
     def pictures(self) -> int:
@@ -156,7 +158,7 @@ class Answer(BaseHTTPRequestHandler):
             made.under_way = max(made.under_way, made.now)
             bad = made.bad.pop(0) if made.bad else Bad()
         try:
-            time.sleep(bad.wait)
+            made.go.wait(bad.wait)
             self._answer(raw, bad)
         finally:
             with made.lock:
@@ -216,6 +218,7 @@ def provider() -> Iterator[Provider]:
     try:
         yield provided
     finally:
+        provided.go.set()
         server.shutdown()
         thread.join()
         server.server_close()

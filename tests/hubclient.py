@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.held import LONGEST
+
 ROOT = Path(__file__).parent.parent
 WORKER = """
 import json, os, sys
@@ -80,4 +82,4 @@ class HubClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=LONGEST)

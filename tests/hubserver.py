@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.held import LONGEST
 from tests.hubtold import digest, info, paths, tree
 
 CODES = {401: "RepoNotFound", 403: "GatedRepo", 404: "RepoNotFound"}
@@ -121,7 +122,7 @@ class Answer(BaseHTTPRequestHandler):
     def _route(self) -> None:
         hub, trouble = self.server_of, self.server_of.trouble
         if trouble.until is not None:
-            trouble.until.wait(30)
+            trouble.until.wait(LONGEST)
         path = unquote(urlsplit(self.path).path)
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         hub.log.append(f"{self.command} {path}")
@@ -219,7 +220,7 @@ class Answer(BaseHTTPRequestHandler):
         self._send(path, body[: trouble.stall.get(path)])
         if path in trouble.stall:
             rest = body[trouble.stall.pop(path) :]
-            trouble.go_on.wait(30)
+            trouble.go_on.wait(LONGEST)
             self._send(path, rest)
 
     def _send(self, path: str, body: bytes) -> None:

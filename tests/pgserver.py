@@ -16,6 +16,7 @@ import pytest
 from retrieval.indexes import postgres
 from retrieval.runtime.postgres import Cluster, cluster
 from retrieval.types import Metric
+from tests.held import LONGEST
 from tests.vectors import made
 
 ROOT = Path(__file__).parent.parent
@@ -67,7 +68,7 @@ def killed(pid: int) -> None:
 
 def gone(handle: int) -> None:
     """Wait until the process of a handle has ended."""
-    assert select.select([handle], [], [], 30)[0], "it still runs"
+    assert select.select([handle], [], [], LONGEST)[0], "it still runs"
     os.close(handle)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from retrieval.embedders.base import Embedder
 from retrieval.errors import BadVectors
 from retrieval.types import Spec, Vectors
+from tests.held import LONGEST
 
 
 def slow(folder: Path, seconds: float = 0.005, kind: str = "") -> Spec:
@@ -28,8 +29,16 @@ class Slow(Embedder):
         with Path(self.spec.param("pids"), "pids").open("a") as file:
             file.write(f"{os.getpid()}\n")
         time.sleep(self.spec.param("seconds") * len(batch))
+        if self.spec.param("kind") == "held":
+            self._hold(Path(self.spec.param("pids"), "go"))
         if self.spec.param("kind") == "refuses":
             raise BadVectors("these are no pictures for me")
         if self.spec.param("kind") == "breaks":
             raise ZeroDivisionError("a fault of its own")
         return np.stack([np.asarray(each, np.float32).reshape(-1) + 1 for each in batch])
+
+    def _hold(self, go: Path) -> None:
+        """Wait until somebody lets all of them go on."""
+        end = time.monotonic() + LONGEST
+        while not go.exists() and time.monotonic() < end:
+            time.sleep(0.01)

@@ -26,6 +26,7 @@ from retrieval.ui.menu import Menu
 from retrieval.ui.panel import View, draw
 from retrieval.ui.results import Shown
 from tests.bare import unmeasured
+from tests.held import ENOUGH
 from tests.vectors import DIM, built, drawn, made, recall
 
 
@@ -125,7 +126,7 @@ def test_what_took_its_place_is_measured_beside_it(
     specs = [INDEXES.spec(name) for name in ("annoy", "faiss-hnsw")]
     assert beside(lab, gallery, embedder, ("annoy", "faiss-hnsw")) is None
     assert "measure Annoy, trees and FAISS HNSW in Trade-offs" in told(lab, gallery, embedder)
-    points = list(rounds.rounds(lab, rounds.Job(gallery, embedder, specs, "picture"), 30))
+    points = list(rounds.rounds(lab, rounds.Job(gallery, embedder, specs, "picture"), ENOUGH))
     found = beside(lab, gallery, embedder, ("annoy", "faiss-hnsw"))
     assert found is not None and found.here and found.recall == 0.95
     for point, spec in zip(found.points, specs, strict=True):

@@ -15,6 +15,7 @@ from PIL import Image
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
+from tests.held import LONGEST
 from tests.served import QUIET, ROOT
 
 pytestmark = QUIET
@@ -91,7 +92,7 @@ def test_two_processes_build_one_index(tmp_path: Path, folder: Path) -> None:
         assert each.stdin is not None
         each.stdin.write("\n")
         each.stdin.flush()
-    said = [each.communicate(timeout=120)[0].strip() for each in pair]
+    said = [each.communicate(timeout=LONGEST)[0].strip() for each in pair]
     assert sorted(said) == ["fresh", "loaded"]
     assert [each.returncode for each in pair] == [0, 0]
     right(tmp_path, folder)
@@ -103,6 +104,6 @@ def test_a_build_that_is_killed_is_made_up_for(tmp_path: Path, folder: Path, sto
         assert victim.stdout is not None
         assert victim.stdout.readline() == "here\n"
         os.kill(victim.pid, signal.SIGKILL)
-        assert victim.wait(20) == -signal.SIGKILL
+        assert victim.wait(LONGEST) == -signal.SIGKILL
     assert list((tmp_path / "artefacts").rglob("*"))  # it had begun
     right(tmp_path, folder)

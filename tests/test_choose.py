@@ -39,7 +39,7 @@ def test_what_it_measured_has_its_date_and_receipt(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, small: None
 ) -> None:
     more = ("--cache", str(tmp_path), "--runs", "space", "--reads", "image", "--json")
-    answer = json.loads(told(capsys, *more, "--measure", "60"))
+    answer = json.loads(told(capsys, *more, "--measure", "600"))
     exact = answer["exact_enough_up_to"]
     assert exact["low"] <= exact["value"] <= exact["high"]
     assert len(exact["receipt"]) == 12

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from retrieval.lab import Lab
 from retrieval.store import Store, vectors_key
 from retrieval.types import Spec, Vectors
 from tests.fakes import COLOUR, Colour, Colours
+from tests.held import until
 from tests.slow import slow
 
 pytestmark = [
@@ -103,24 +103,20 @@ def test_ray_gives_the_very_bits_of_the_local_run(
 def test_a_worker_that_is_killed_costs_nothing_but_time(
     address: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, slow(tmp_path))
-    killed: list[int] = []
+    use(monkeypatch, slow(tmp_path, 0.0, "held"))
+    seen, killed = tmp_path / "pids", list[int]()
 
     def kill() -> None:
-        seen = tmp_path / "pids"
-        while not killed:
-            pids = [int(each) for each in seen.read_text().split()] if seen.exists() else []
-            others = [pid for pid in pids if pid != os.getpid()]
-            if len(others) >= 4:  # it is in the middle of something
-                os.kill(others[-1], signal.SIGKILL)
-                killed.append(others[-1])
-            time.sleep(0.02)
+        until(lambda: seen.exists() and seen.read_text().endswith("\n"))
+        killed.append(int(seen.read_text().split()[-1]))
+        os.kill(killed[0], signal.SIGKILL)  # it is in the middle of something, and held there
+        (tmp_path / "go").touch()
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     far = by_ray(lab(tmp_path / "far", folder), "slow", address)
-    killer.join(1)
-    pids = {int(each) for each in (tmp_path / "pids").read_text().split()}
+    killer.join()
+    pids = {int(each) for each in seen.read_text().split()}
     assert killed and os.getpid() not in pids and len(pids) >= 2
     near = lab(tmp_path / "near", folder)
     np.testing.assert_array_equal(far, near.vectors(near.gallery("folder"), "slow"))

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from retrieval.runtime import courtesy
+from tests.held import LONGEST
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are nice on Linux alone")
 
@@ -53,14 +54,14 @@ def test_what_a_library_starts_gives_way_and_threads_of_ours_do_not(serving: Non
 
     def work(name: str) -> None:
         tasks[name] = threading.get_native_id()
-        known.wait(10)
-        done.wait(10)
+        known.wait(LONGEST)
+        done.wait(LONGEST)
 
     ours = threading.Thread(target=work, args=("ours",))
     with courtesy.giving_way():
         _thread.start_new_thread(work, ("library",))  # threading does not know it
         ours.start()
-        known.wait(10)
+        known.wait(LONGEST)
     assert nice(tasks["library"]) == courtesy.NICE
     assert nice(tasks["ours"]) == nice(threading.get_native_id())
     done.set()

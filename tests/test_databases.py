@@ -15,6 +15,7 @@ import pytest
 from retrieval.errors import BadKnob, Damaged, LabError
 from retrieval.indexes import archive, qdrant
 from retrieval.types import Metric
+from tests.held import LONGEST
 from tests.vectors import built, drawn, made
 
 ENGINES = ["qdrant-hnsw", "milvus-hnsw", "milvus-ivf-flat", "lancedb-ivf-pq", "lancedb-hnsw-sq"]
@@ -116,9 +117,9 @@ def test_closed_under_a_search_ends_in_nothing(name: str) -> None:
 
     worker = threading.Thread(target=searching)
     worker.start()
-    assert began.wait(30)
+    assert began.wait(LONGEST)
     index.close()
-    worker.join(30)
+    worker.join(LONGEST)
     assert not wrong and not worker.is_alive()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from retrieval.indexes import INDEXES
 from retrieval.indexes.base import Index, padded
 from retrieval.indexes.exact import Exact
 from retrieval.lab import Lab
+from retrieval.measure import knobs
 from retrieval.measure.knobs import TIMED, Effect, Setting, differs, effects
 from retrieval.types import Knob, Metric, Rows, Scores, Vectors
 from tests.vectors import built, drawn
@@ -23,7 +25,13 @@ IDLE = Knob(name="idle", low=1, high=64, default=4, when="query")
 
 
 class Idle(Exact):
-    """Exact search with a knob that nobody reads."""
+    """Exact search with a knob that nobody reads; it counts its searches."""
+
+    searches = 0
+
+    def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
+        Idle.searches += 1
+        return super()._search(queries, k)
 
 
 class Harder(Idle):
@@ -33,6 +41,13 @@ class Harder(Idle):
         for _ in range(self.knobs["idle"]):
             answer = super()._search(queries, k)
         return answer
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock by which a search takes a millisecond, however busy the machine is."""
+    clock = SimpleNamespace(perf_counter_ns=lambda: 1_000_000 * Idle.searches)
+    monkeypatch.setattr(knobs, "time", clock)
 
 
 def measured(kind: type[Exact]) -> Effect:
@@ -45,15 +60,20 @@ def measured(kind: type[Exact]) -> Effect:
     return effect
 
 
+@pytest.mark.usefixtures("counted")
 def test_a_knob_that_nobody_reads_changes_nothing() -> None:
     effect = measured(Idle)
     assert effect.changes == ()
+    assert [each.median_ms for each in effect.settings] == [1, 1, 1]
     assert [each.value for each in effect.settings] == [1, 4, 64]
     assert [each.recall for each in effect.settings] == [1, 1, 1]
 
 
+@pytest.mark.usefixtures("counted")
 def test_a_knob_that_costs_time_alone_changes_work() -> None:
-    assert measured(Harder).changes == ("work",)
+    effect = measured(Harder)
+    assert effect.changes == ("work",)
+    assert [each.median_ms for each in effect.settings] == [1, 4, 64]
 
 
 def test_a_knob_of_recall_is_measured_at_each_setting() -> None:
@@ -139,6 +159,7 @@ def test_the_command_measures_every_index_that_fits(
     assert any("m is 64" in row["problem"] for row in broken)  # colours have three numbers
 
 
+@pytest.mark.usefixtures("counted")
 def test_the_table_says_no_effect() -> None:
     rows = [plain(INDEXES.spec("exact"), "colour", 20, measured(kind)) for kind in (Idle, Harder)]
     told = show({"gallery": "colours", "k": 10, "knobs": rows})

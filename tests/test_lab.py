@@ -19,6 +19,7 @@ from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result
 from retrieval.where import Where
+from tests.held import LONGEST
 
 
 def pictures(folder: Path, count: int) -> Path:
@@ -120,17 +121,17 @@ def test_what_is_being_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     def slow(*given: object) -> object:
         inside.set()
-        assert go_on.wait(20)
+        assert go_on.wait(LONGEST)
         return made(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(lab.store, "vectors", slow)
     thread = threading.Thread(target=lambda: told.append(asked(lab).problem))
     thread.start()
-    assert inside.wait(20)
+    assert inside.wait(LONGEST)
     doing = lab.work.on("dhash")
     assert doing is not None and doing.what == "reading vectors of folder"
     go_on.set()
-    thread.join(20)
+    thread.join(LONGEST)
     assert told == [""]
     assert lab.work.on("dhash") is None
 

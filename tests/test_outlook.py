@@ -25,6 +25,7 @@ from retrieval.measure.scale import Job, Left, Mark, measure, sizes, stored
 from retrieval.measure.sweep import Point
 from retrieval.runtime.machine import machine, memory
 from tests.bare import unmeasured
+from tests.held import ENOUGH
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 SMALL = (200, 400, 785, 1200)
@@ -169,7 +170,7 @@ def test_memory_bounds_the_sizes(here: Lab) -> None:
     assert sizes(384, room=room - 1) == [200]
     assert sizes(384, room=0) == []
     assert sizes(384) == [each for each in SMALL if 12 * 384 * each <= memory() / 4]
-    steps = list(measure(here, job(here), 60, room=room))
+    steps = list(measure(here, job(here), ENOUGH, room=room))
     assert {step.count for step in steps} == {200, 400}
     assert not [step for step in steps if isinstance(step, Left)]
 
@@ -208,7 +209,7 @@ def test_what_takes_long_to_draw_is_not_begun(here: Lab, monkeypatch: pytest.Mon
 
 
 def test_what_ships_is_found_and_marked(here: Lab) -> None:
-    list(measure(here, job(here), 60))
+    list(measure(here, job(here), ENOUGH))
     other = Lab(data=here.data, cache=here.cache.parent / "other")
     assert stored(other, job(other)) == {}
     (here.cache / "scales").rename(here.data / "scales")
@@ -232,7 +233,7 @@ def test_a_receipt_of_what_ships_is_found(tmp_path: Path) -> None:
 
 
 def command(cache: Path, *more: str) -> list[str]:
-    few = ("--index", "exact", "--index", "faiss-hnsw", "--seconds", "20", "--memory", "4MB")
+    few = ("--index", "exact", "--index", "faiss-hnsw", "--seconds", "600", "--memory", "4MB")
     return ["sweep", "--scale", "--gallery", "stamps", *few, *more, "--cache", str(cache)]
 
 
@@ -263,7 +264,7 @@ def test_the_command(
 
 @pytest.mark.usefixtures("unshipped")
 def test_the_command_without_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = [each if each != "20" else "0" for each in command(tmp_path)]
+    given = [each if each != "600" else "0" for each in command(tmp_path)]
     assert main(given) == 2
     assert "nothing was measured; give more --seconds" in capsys.readouterr().err
 

@@ -15,6 +15,7 @@ import pytest
 from retrieval import probe
 from retrieval.readiness import state
 from retrieval.types import Spec, State
+from tests.held import LONGEST
 from tests.hubserver import HubServer, Trouble
 
 SHA = "d" * 40
@@ -42,7 +43,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServe
 def known(spec: Spec) -> State:
     """The state after the hub has been asked."""
     state(spec)
-    assert probe.current().known.wait(10)
+    assert probe.current().known.wait(LONGEST)
     return state(spec)
 
 
@@ -155,10 +156,10 @@ def test_a_hub_that_answers_is_there(server: HubServer, status: int) -> None:
 
 def test_a_thousand_pages_ask_once(server: HubServer) -> None:
     known(HUB)
-    start = time.perf_counter()
+    start = time.thread_time()  # whatever else this machine does
     for _ in range(1000):
         state(HUB)
-    assert time.perf_counter() - start < 1.0
+    assert time.thread_time() - start < 1.0
     assert len(server.log) == 1
 
 
@@ -170,7 +171,7 @@ def test_it_asks_again_after_a_minute(server: HubServer, monkeypatch: pytest.Mon
     asked.known.clear()
     monkeypatch.setattr(asked, "_asked", asked._asked - probe.PAUSE)
     state(HUB)
-    assert asked.known.wait(10)
+    assert asked.known.wait(LONGEST)
     assert state(HUB).kind == "download"
     assert len(server.log) == 2
 

@@ -26,6 +26,7 @@ from retrieval.measure.sweep import Point
 from retrieval.types import State
 from retrieval.ui import reach
 from tests.bare import unmeasured
+from tests.held import ENOUGH
 
 FEW = ("exact", "faiss-hnsw")
 SMALL = (200, 400, 785, 1200)
@@ -48,7 +49,7 @@ def job(lab: Lab, embedder: str = "conse-lite2", names: tuple[str, ...] = FEW) -
 
 
 def test_every_index_is_measured_at_every_size_and_kept(here: Lab) -> None:
-    steps = list(measure(here, job(here), 60))
+    steps = list(measure(here, job(here), ENOUGH))
     assert not [step for step in steps if isinstance(step, Left)]
     found = {(step.index, step.count): step for step in steps if isinstance(step, Mark)}
     assert list(found) == [(name, count) for count in SMALL for name in FEW]
@@ -56,17 +57,17 @@ def test_every_index_is_measured_at_every_size_and_kept(here: Lab) -> None:
     notes = known(here, job(here))
     assert [mark.count for mark in marks(notes["exact"])] == list(SMALL)
     assert set(notes["exact"].body["drawn"]) == {"first", "tenth", "dimension"}
-    assert list(measure(here, job(here), 60)) == []  # all is known
+    assert list(measure(here, job(here), ENOUGH)) == []  # all is known
 
 
 def test_no_time_measures_nothing_and_a_stop_keeps_what_was(here: Lab) -> None:
     assert list(measure(here, job(here), 0)) == []
-    steps = measure(here, job(here), 60)
+    steps = measure(here, job(here), ENOUGH)
     first = next(steps)
     steps.close()
     assert isinstance(first, Mark)
     assert [mark.count for mark in marks(known(here, job(here))[first.index])] == [first.count]
-    rest = [step for step in measure(here, job(here), 60) if isinstance(step, Mark)]
+    rest = [step for step in measure(here, job(here), ENOUGH) if isinstance(step, Mark)]
     assert len(rest) == len(SMALL) * len(FEW) - 1
 
 
@@ -74,7 +75,7 @@ def test_what_would_outlast_the_time_is_not_begun(
     here: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scale, "SLOWER", 1e9)
-    steps = list(measure(here, job(here), 60))
+    steps = list(measure(here, job(here), ENOUGH))
     left = [step for step in steps if isinstance(step, Left)]
     assert [each.count for each in left] == [SMALL[1]] * len(FEW)
     assert all("longer than what is left" in each.problem for each in left)
@@ -89,7 +90,7 @@ def test_an_engine_that_fails_costs_its_own_marks(
         return cheapest(index, asked)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scale, "cheapest", broken)
-    steps = list(measure(here, job(here), 60))
+    steps = list(measure(here, job(here), ENOUGH))
     failed = [step for step in steps if isinstance(step, Left)]
     assert [each.index for each in failed] == ["faiss-hnsw"]
     assert sum(isinstance(step, Mark) for step in steps) == len(SMALL)
@@ -206,7 +207,7 @@ def test_a_rating_of_another_machine_is_made_again(
 
 
 def test_the_plot_shows_what_was_measured_and_what_is_told_beyond(here: Lab) -> None:
-    list(measure(here, job(here), 60))
+    list(measure(here, job(here), ENOUGH))
     evidence = Evidence(here, here.gallery("stamps"), here.spec("conse-lite2"))
     near = reach.drawn(evidence, 1000, 20, 800)
     assert near.count("<polyline") == len(FEW)  # nothing is told beyond

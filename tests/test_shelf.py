@@ -14,6 +14,7 @@ from retrieval.query import Query
 from retrieval.shelf import Shelf
 from retrieval.types import Result
 from retrieval.ui.arrivals import batches
+from tests.held import LONGEST
 
 
 def test_many_who_ask_at_once_make_it_once() -> None:
@@ -39,12 +40,12 @@ def test_another_key_does_not_wait() -> None:
 
     def slow() -> bytes:
         held.set()
-        assert done.wait(10)
+        assert done.wait(LONGEST)
         return b"slow"
 
     thread = threading.Thread(target=shelf.get, args=("slow", slow))
     thread.start()
-    assert held.wait(10)
+    assert held.wait(LONGEST)
     assert shelf.get("fast", lambda: b"fast") == b"fast"
     done.set()
     thread.join()

@@ -18,6 +18,7 @@ from retrieval.indexes import INDEXES
 from retrieval.store import Store, vectors_key
 from retrieval.types import Metric, Spec, Vectors
 from tests.fakes import COLOUR, Colour, Colours
+from tests.held import LONGEST
 from tests.shop import built, indexed, loaded, never
 
 
@@ -42,7 +43,7 @@ def test_exact_search_waits_for_no_build(shop: Store) -> None:
         done.set()
 
     threading.Thread(target=open_it, daemon=True).start()
-    assert done.wait(10)
+    assert done.wait(LONGEST)
 
 
 def test_a_network_that_fails_is_no_trouble_with_the_disk(shop: Store) -> None:

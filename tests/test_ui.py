@@ -125,9 +125,9 @@ def test_forty_eight_results_are_drawn_fast() -> None:
     shown = Shown("stamps", 48, dict.fromkeys(range(24), 1), {})
     times = []
     for _ in range(20):
-        start = time.perf_counter()
+        start = time.thread_time()
         grid(Result(1, "e", "i", hits=hits), shown)
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     assert sorted(times)[10] < 0.004
 
 

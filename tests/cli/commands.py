@@ -50,9 +50,11 @@ def refused(answer: tuple[int, str, str], saying: str) -> None:
     assert len(err) < 600
 
 
-def process(*arguments: str, cache: Path, **more: Any) -> subprocess.Popen[str]:
+def process(
+    *arguments: str, cache: Path, python: Sequence[str] = ("-m", "retrieval"), **more: Any
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "retrieval", *arguments, "--cache", str(cache)],
+        [sys.executable, *python, *arguments, "--cache", str(cache)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -142,6 +142,21 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+HELD = """
+import runpy, time
+from retrieval.commands import build
+bar = build.progress
+def progress():
+    told = bar()
+    def held(what, done, total):
+        told(what, done, total)
+        time.sleep(600 if done >= 560 else 0)
+    return held
+build.progress = progress
+runpy.run_module("retrieval", run_name="__main__")
+"""
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_build_with_130_and_the_next_goes_on(tmp_path: Path) -> None:
     many = tmp_path / "many"
@@ -150,7 +165,7 @@ def test_ctrl_c_ends_a_build_with_130_and_the_next_goes_on(tmp_path: Path) -> No
         Image.new("L", (9, 9), number % 256).save(many / f"{number}.png")
     cache = tmp_path / "cache"
     wanted = ("build", "--folder", str(many), "--gallery", "folder", "--index", "whash@exact")
-    build = process(*wanted, "--json", cache=cache)
+    build = process(*wanted, "--json", cache=cache, python=("-c", HELD))
     assert build.stderr is not None
     assert any("560/1,600" in line for line in build.stderr)  # beyond the first chunk
     build.send_signal(signal.SIGINT)

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from retrieval.errors import Damaged, NotReady
 from retrieval.galleries import hub as galleries
+from tests.held import until
 from tests.hub.split import BUILD, ENTRY, OTHER, SHA, build
 from tests.hubclient import HubClient, environ
 from tests.hubserver import HubServer, Trouble
@@ -34,16 +34,14 @@ def test_a_damaged_file_is_built_again(client: HubClient, tmp_path: Path) -> Non
 def test_killed_in_the_middle_it_goes_on(
     server: HubServer, client: HubClient, tmp_path: Path
 ) -> None:
-    slow = BUILD.replace("seen.append(step)", "(seen.append(step), time.sleep(0.05))")
+    held = BUILD.replace("seen.append(step)", "time.sleep(600 if step[1] > 11 else 0)")
     given = {"entry": asdict(ENTRY), "cache": str(tmp_path / "cache"), "limit": None}
-    code = f"import time\nglobals().update({given!r})\n{slow}"
+    code = f"import time\nglobals().update({given!r})\n{held}"
     process = subprocess.Popen(
         [sys.executable, "-c", code], env=environ(tmp_path / "home", server.url)
     )
     first = galleries.place(ENTRY, tmp_path / "cache") / "journal.json"
-    end = time.monotonic() + 60
-    while not first.exists() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: first.exists() or process.poll() is not None)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert first.exists() and not (first.parent / "manifest.json").exists()

@@ -11,6 +11,7 @@ import pytest
 
 from retrieval.lab import Lab
 from retrieval.ui.launch import SESSIONS
+from tests.held import LONGEST
 from tests.load.asked import answered, bird
 from tests.served import BIRDS, QUIET, Served, served
 
@@ -25,7 +26,7 @@ def test_a_closed_tab_leaves_nothing_behind(web: Served, monkeypatch: pytest.Mon
     def slow(name: str) -> object:
         if name == "captions":
             asked.set()
-            assert held.wait(20)
+            assert held.wait(LONGEST)
         return embedder(name)
 
     monkeypatch.setattr(web.lab, "embedder", slow)
@@ -33,7 +34,7 @@ def test_a_closed_tab_leaves_nothing_behind(web: Served, monkeypatch: pytest.Mon
     try:
         for tab in range(20):  # more than may run together: one that is not freed is missed
             assert web.join([{"address": address}], session=f"tab {tab}").status_code == 200
-            assert asked.wait(20)
+            assert asked.wait(LONGEST)
             messages = web.messages(f"tab {tab}")
             assert next(messages)["msg"] in ("estimation", "process_starts")
             messages.close()  # type: ignore[attr-defined]  # a generator

@@ -16,6 +16,7 @@ from retrieval.lab import Lab
 from retrieval.types import Result
 from retrieval.ui.launch import WAITING
 from retrieval.ui.page import TOGETHER
+from tests.held import LONGEST
 from tests.load.asked import PANELS, answered, bird, found
 from tests.served import BIRDS, QUIET, Served
 
@@ -45,7 +46,7 @@ def test_thirty_users_switching_panels_get_what_one_gets(alone: Found, cache: Pa
 
     def user(number: int) -> list[str]:
         choice, wrong = random.Random(number), []
-        start.wait(20)
+        start.wait(LONGEST)
         for _ in range(6):
             row, panels = choice.choice((3, 200)), choice.sample(PANELS, choice.randint(1, 4))
             for panel, result in zip(panels, answered(lab, panels, row), strict=True):
@@ -100,7 +101,7 @@ class Gate:
 
     def _held(self, *asked: Any) -> Iterator[Result]:
         self.inside.release()
-        assert self.open.wait(60)
+        assert self.open.wait(LONGEST)
         return self._compare(*asked)
 
 
@@ -116,7 +117,7 @@ def test_a_slow_query_holds_up_no_other(web: Served, gate: Gate) -> None:
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(bird, web) for _ in range(4)]
         for _ in range(4):  # all four are under way while none has answered
-            assert gate.inside.acquire(timeout=20)
+            assert gate.inside.acquire(timeout=LONGEST)
         gate.open.set()
         assert [each.result(60) for each in asked] == [BIRDS] * 4
 
@@ -127,7 +128,7 @@ def test_a_full_queue_says_so_at_once(web: Served, gate: Gate) -> None:
     asked = [{"address": "?q=a+bird&k=3&panel=conse-lite2%40exact"}]
     for place in range(TOGETHER):
         assert web.join(asked, number, f"held {place}").status_code == 200
-        assert gate.inside.acquire(timeout=20)
+        assert gate.inside.acquire(timeout=LONGEST)
     for place in range(WAITING):
         assert web.join(asked, number, f"waits {place}").status_code == 200
     for refused in (

@@ -14,6 +14,7 @@ import app
 from retrieval.embedders import EMBEDDERS
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
+from tests.held import LONGEST
 from tests.served import BIRDS, QUIET, ROOT, Served
 
 pytestmark = QUIET
@@ -91,7 +92,7 @@ def test_the_public_app_answers_a_client(tmp_path: Path) -> None:
             panels = ["conse-lite2@exact", "conse-lite2@faiss-hnsw?M=8"]
             given = {"text": "a bird", "panels": panels, "gallery": "stamps", "k": 3}
             asked = client.submit(**given, api_name="/compare_search")
-            found = asked.result(timeout=60)["panels"]
+            found = asked.result(timeout=LONGEST)["panels"]
             assert [hit["row"] for hit in found[0]["hits"]] == BIRDS
             assert "M would build another index" in found[1]["problem"]
         finally:

@@ -22,6 +22,7 @@ from retrieval.panel import Panel
 from retrieval.ui.curves import Curve
 from retrieval.ui.export import as_json, scale_json
 from tests.bare import unmeasured
+from tests.held import ENOUGH
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_a_sweep_of_the_page(lab: Lab) -> None:
     gallery, spec = lab.gallery("stamps"), lab.spec("phash")
     index = lab.index(gallery, Panel("phash", "faiss-binary-hnsw")).index.spec
     job = Sweeping(gallery, spec, [index], "picture")
-    list(rounds(lab, job, 20))
+    list(rounds(lab, job, ENOUGH))
     given = as_json(job, [Curve.of(index, [index], sweeps(lab).find(job.key(index)))])
     told = again.replayed(lab, receipts.loaded(json.dumps(given).encode()))
     assert told["same"], told["differences"]
@@ -43,7 +44,7 @@ def test_a_sweep_of_the_page(lab: Lab) -> None:
 def test_scale_of_the_page_and_a_note_of_choose(lab: Lab) -> None:
     gallery, spec = lab.gallery("stamps"), lab.spec("conse-lite2")
     job = scale.Job(gallery, spec, [INDEXES.spec(name) for name in ("exact", "faiss-ivf")])
-    list(scale.measure(lab, job, 20))
+    list(scale.measure(lab, job, ENOUGH))
     given = scale_json(job, again_outlooks(lab, job))
     assert again.replayed(lab, json.loads(json.dumps(given)))["same"]
     note = scale.notes(lab).find(job.key("faiss-ivf"))
