@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from retrieval.cli import main
-from retrieval.commands import train
+from retrieval.commands import evaluate, train
 from retrieval.embedders import EMBEDDERS, trained
 from retrieval.embedders.base import unit
 from retrieval.errors import BadQuery, Damaged, NotReady, Stopped, Unsupported
@@ -201,6 +201,20 @@ def test_the_command(place: Path, warm: Path, capsys: pytest.CaptureFixture[str]
     assert given["embedder"] == "conse-lite0+stamps" and given["rows"] == 785
     assert set(given["gain"]) == set(NAMES)
     assert (place / "conse-lite0+stamps").is_dir()
+
+
+def test_figures_of_rows_that_it_has_seen_are_called_that(place: Path) -> None:
+    """They are higher than any that it reaches on others, and nobody should choose by them."""
+    parent = EMBEDDERS.spec("conse-lite0")
+    made = trained.save(parent, "mine", "captions", "stamps", np.eye(384, dtype=np.float32))
+    said = trained.seen([parent, made], "stamps")
+    assert said.startswith("conse-lite0+mine: trained on stamps itself")
+    assert trained.seen([parent, made], "clipart") == trained.seen([parent], "stamps") == ""
+    row = {"embedder": made.name, "task": "t", "queries": 1, "metrics": {
+        name: {"mean": 1.0, "low": 1.0, "high": 1.0} for name in NAMES
+    }}  # fmt: skip
+    answer = {"csv": False, "gallery": "stamps", "measured": [row], "seen": said}
+    assert evaluate.show(answer).endswith(said)
 
 
 @pytest.mark.parametrize(

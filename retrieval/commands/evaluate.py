@@ -9,6 +9,7 @@ from typing import Any
 from retrieval.commands.build import ready
 from retrieval.commands.compare import declared
 from retrieval.commands.listing import table
+from retrieval.embedders.trained import seen
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.parquet import ParquetGallery
@@ -65,6 +66,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         "gallery": gallery.name,
         "revision": gallery.revision,
         "measured": measurements,
+        "seen": seen(map(lab.spec, names), gallery.name),
         **header("evaluate", gallery, [*map(lab.spec, names)], embedder=names, language=languages),
         "csv": options.csv,
     }
@@ -183,10 +185,11 @@ def show(answer: dict[str, Any]) -> str:
     rows = answer.get("measured") or answer["split"]
     row = _row if "measured" in answer else _split
     named = dict.fromkeys(each["task"] for each in rows)
-    return "\n\n".join(
+    tables = [
         table(f"{answer['gallery']}: {task}", [row(each) for each in rows if each["task"] == task])
         for task in named
-    )
+    ]
+    return "\n\n".join(filter(None, [*tables, answer.get("seen", "")]))
 
 
 def _split(each: dict[str, Any]) -> dict[str, Any]:

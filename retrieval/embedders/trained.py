@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,18 @@ from retrieval.types import Licence, Spec, Vectors
 TOLD, WEIGHTS = "trained.json", "projection.safetensors"
 TARGETS = {"projection": f"{__name__}:Trained", "lora": "retrieval.embedders.adapted:Adapted"}
 """The class of each kind."""
+HERE = "trained here on "
+"""Before a gallery's name: the source of what was trained."""
 LOG = logging.getLogger(__name__)
+
+
+def seen(specs: Iterable[Spec], gallery: str) -> str:
+    """What must be said beside figures of embedders that were trained on the same gallery."""
+    names = ", ".join(spec.name for spec in specs if spec.source == f"{HERE}{gallery}")
+    return names and (
+        f"{names}: trained on {gallery} itself, so its figures are of rows that it has seen; "
+        "train says what is gained on rows that it has not."
+    )
 
 
 def root() -> Path:
@@ -118,7 +129,7 @@ def keep(made: Spec, name: str, gallery: str, kind: str, write: Callable[[Path],
             "key": made.key,
             "about": made.about,
             "licence": asdict(made.licence) if made.licence else None,
-            "source": f"trained here on {gallery}",
+            "source": f"{HERE}{gallery}",
             "revision": f"{made.revision} {write(beside)}",
             "preprocessing": made.preprocessing,
             "side": made.side,

@@ -9,6 +9,7 @@ import numpy as np
 
 from retrieval.commands.differences import flat
 from retrieval.commands.evaluate import plain
+from retrieval.embedders.trained import seen
 from retrieval.galleries.base import Gallery
 from retrieval.measure import bootstrap
 from retrieval.measure.metrics import NAMES
@@ -45,6 +46,7 @@ def rated(gallery: Gallery, task: str, ratings: Sequence[Rating], menu: Menu) ->
     return (
         f'<section class="task"><h2>{escape(title)}</h2><p class="hint">{count:,} queries; '
         f"the bars are 95 % intervals of the mean, to one scale a column. {_alike(found)}"
+        f"{escape(seen(specs, gallery.name))} "
         "What reads captions is left out.</p>"
         f'<table class="figures rated"><thead><tr><th scope="col">Embedder</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table>{files if found else ''}"
