@@ -58,7 +58,10 @@ class Pinecone(Remote):
         address = self._address()
         port = servers.port(address, self._port)
         with library().Pinecone(api_key=self.key, timeout=limit) as client:
-            return Held(client.index(host=f"{address.scheme}://{address.hostname}:{port}"))
+            found = client.index(host=f"{address.scheme}://{address.hostname}:{port}")
+        # it offers no other way to make each call once; more hold one of this server's places
+        found._http._client._transport._config = library().RetryConfig(max_retries=0)
+        return Held(found)
 
     def _create(self, client: Any) -> None:
         told = client.describe_index_stats()

@@ -243,3 +243,22 @@ def test_a_client_of_pinecone_that_is_left_is_closed(monkeypatch: pytest.MonkeyP
     gc.collect()
     assert all(each.is_closed for each in own)
     server.close()
+
+
+def test_calls_to_a_pinecone_that_is_away_hold_no_places(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client by itself would try again for seconds, and there is room for 16 such calls."""
+    server = remotes.start("pinecone")
+    monkeypatch.setenv("PARALLAX_PINECONE", server.address)
+    monkeypatch.setenv("PARALLAX_PINECONE_KEY", "key")
+    vectors = drawn(Metric.COSINE, 20)
+    index = built("pinecone", Metric.COSINE, vectors)
+    server.mood, before = 503, len(server.asked)
+    for _ in range(servers.CALLS + 4):
+        with pytest.raises(Unreachable):
+            index.search(vectors[:1], 1)
+    assert len(server.asked) - before == servers.CALLS + 4  # each was made once
+    server.mood = ""
+    assert index.search(vectors[:1], 1)[0].tolist() == [[0]]
+    server.close()
