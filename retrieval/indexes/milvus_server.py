@@ -151,7 +151,8 @@ class Server(Remote):
         return None if wide is None else ({**self.knobs, "ef": wide}, told(wide, self.knobs["ef"]))
 
     def _refusal(self, error: Exception) -> Refusal:
-        text = str(getattr(error, "message", error))
+        told = getattr(error, "details", None)  # of gRPC, whose own text is a table
+        text = str(told() if callable(told) else getattr(error, "message", error))
         for each in causes(error):  # a client that cannot connect hides why
             code = getattr(each, "code", None)
             code = code() if callable(code) else code

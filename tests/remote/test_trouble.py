@@ -23,7 +23,7 @@ from retrieval.types import Metric
 from tests import remotes
 from tests.held import LONGEST, until
 from tests.remote.engines import Hurry, each, variable
-from tests.vectors import built, drawn
+from tests.vectors import built, drawn, made
 
 pytestmark = pytest.mark.server
 LATE = 20.0
@@ -262,3 +262,16 @@ def test_calls_to_a_pinecone_that_is_away_hold_no_places(
     server.mood = ""
     assert index.search(vectors[:1], 1)[0].tolist() == [[0]]
     server.close()
+
+
+def test_a_gap_of_grpc_is_said_in_its_words() -> None:
+    class Late(Exception):
+        """As gRPC's: its own text is a table of many lines."""
+
+        def details(self) -> str:
+            return "Deadline Exceeded"
+
+    index: Any = made("milvus-server", Metric.COSINE)
+    said = index._refusal(Late("<_InactiveRpcError of RPC that terminated with:\n\tstatus = 4"))
+    assert (said.status, said.text) == (0, "Deadline Exceeded")
+    assert index._refusal(OSError("no route")).text == "no route"
