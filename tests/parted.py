@@ -7,12 +7,11 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from retrieval.parts import SUFFIX
+from tests.held import until
 from tests.hubclient import HubClient, environ
 from tests.hubserver import HubServer, Trouble
 from tests.hubtold import digest
@@ -83,13 +82,6 @@ def parts(home: Path) -> list[Path]:
 def begin(server: HubServer, home: Path) -> subprocess.Popen[bytes]:
     code = f"sha, files = {SHA!r}, {{{FILE!r}: ''}}\n{FETCH}"
     return subprocess.Popen([sys.executable, "-c", code], env=environ(home, server.url))
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def killed(server: HubServer, home: Path) -> int:

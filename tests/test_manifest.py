@@ -15,6 +15,7 @@ import pytest
 from retrieval import manifest
 from retrieval.errors import Damaged, LabError
 from retrieval.runtime.disk import exchange
+from tests.held import LONGEST
 
 KEY = {"kind": "test", "name": "naïve"}
 
@@ -149,7 +150,7 @@ def test_a_reader_sees_one_whole_folder_while_it_is_replaced(tmp_path: Path) -> 
             (beside / name).write_text("first")
     for _ in range(4):
         process = subprocess.Popen([sys.executable, "-c", SWAPS, str(folder)])
-        end, wanted = time.monotonic() + 60, len(seen) + 20
+        end, wanted = time.monotonic() + LONGEST, len(seen) + 20
         while len(seen) < wanted and time.monotonic() < end:
             assert (folder / manifest.NAME).exists()
             one, two = manifest.steady(folder, pair)

@@ -13,6 +13,7 @@ import pytest
 
 from retrieval.parts import SUFFIX
 from retrieval.telling import Bar
+from tests.held import LONGEST
 from tests.hubclient import HubClient
 from tests.hubserver import HubServer, Trouble
 from tests.hubtold import digest
@@ -166,7 +167,7 @@ def test_two_processes_download_once(server: HubServer, tmp_path: Path) -> None:
     until(lambda: server.log.count(f"HEAD /lab/net/resolve/{SHA}/{FILE}") == 2)
     time.sleep(0.3)  # the second is at the lock, or would be asking for bytes
     server.trouble.go_on.set()
-    assert [each.wait(30) for each in both] == [0, 0]
+    assert [each.wait(LONGEST) for each in both] == [0, 0]
     assert server.sent[FILE] == SIZE
 
 

@@ -13,6 +13,7 @@ import pytest
 from retrieval.errors import NotReady
 from retrieval.runtime import paths, threads
 from retrieval.runtime.weights import check, packaged
+from tests.held import LONGEST
 
 
 def test_the_default_cache_is_in_the_home_folder(
@@ -136,4 +137,4 @@ for thread in threads: thread.join()
 
 def test_first_calls_of_several_threads_do_not_stop_the_process() -> None:
     for _ in range(6):
-        subprocess.run([sys.executable, "-c", FIRST], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", FIRST], check=True, timeout=LONGEST)

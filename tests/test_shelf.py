@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import suppress
 
 import pytest
@@ -14,7 +14,7 @@ from retrieval.query import Query
 from retrieval.shelf import Shelf
 from retrieval.types import Result
 from retrieval.ui.arrivals import batches
-from tests.held import LONGEST
+from tests.held import LONGEST, until
 
 
 def test_many_who_ask_at_once_make_it_once() -> None:
@@ -116,14 +116,6 @@ def test_after_a_failure_those_who_wait_go_on_one_by_one() -> None:
     assert (asked[0], most[0], shelf._turns) == (5, 1, {})
 
 
-def until(met: Callable[[], bool]) -> None:
-    """Wait for what must come soon."""
-    end = time.monotonic() + 20
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_a_visitor_who_leaves_waits_no_more_for_what_another_makes(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +126,7 @@ def test_a_visitor_who_leaves_waits_no_more_for_what_another_makes(
 
     def slow(*given: object) -> object:
         inside.set()
-        assert go_on.wait(20)
+        assert go_on.wait(LONGEST)
         return made(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(lab.store, "vectors", slow)
@@ -148,7 +140,7 @@ def test_a_visitor_who_leaves_waits_no_more_for_what_another_makes(
 
     visitors = [visitor() for _ in range(3)]
     first = next(visitors[0])
-    assert first == [] and inside.wait(20)
+    assert first == [] and inside.wait(LONGEST)
     until(lambda: waiting() == 3)  # the panels, and the embedding that they share
     for each in visitors[1:]:
         assert next(each) == []

@@ -18,6 +18,7 @@ from tests.held import LONGEST, until
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.server
+CLIENT = httpx.Client(timeout=LONGEST)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,10 @@ def server() -> Iterator[tuple[str, FakeLab]]:
 
 def called(url: str, name: str, data: list[Any]) -> tuple[str, str]:
     """The last event and its data, as a client without our page sees it."""
-    asked = httpx.post(f"{url}/gradio_api/call/{name}", json={"data": data})
+    asked = CLIENT.post(f"{url}/gradio_api/call/{name}", json={"data": data})
     if asked.status_code != 200:
         return "refused", asked.text
-    got = httpx.get(f"{url}/gradio_api/call/{name}/{asked.json()['event_id']}", timeout=30).text
+    got = CLIENT.get(f"{url}/gradio_api/call/{name}/{asked.json()['event_id']}").text
     event, _, rest = got.strip().split("event: ")[-1].partition("\ndata: ")
     return event, rest
 
@@ -42,9 +43,9 @@ def streamed(url: str, number: int, data: list[Any]) -> dict[str, Any]:
     """The last message of an event by its number: private ones answer too."""
     session = "raw"
     body = {"data": data, "fn_index": number, "session_hash": session}
-    httpx.post(f"{url}/gradio_api/queue/join", json=body).raise_for_status()
-    with httpx.stream(
-        "GET", f"{url}/gradio_api/queue/data", params={"session_hash": session}, timeout=30
+    CLIENT.post(f"{url}/gradio_api/queue/join", json=body).raise_for_status()
+    with CLIENT.stream(
+        "GET", f"{url}/gradio_api/queue/data", params={"session_hash": session}
     ) as lines:
         for line in lines.iter_lines():
             message = json.loads(line[6:]) if line.startswith("data: ") else {}
@@ -55,14 +56,14 @@ def streamed(url: str, number: int, data: list[Any]) -> dict[str, Any]:
 
 def test_pictures_come_with_cache_headers(server: tuple[str, FakeLab]) -> None:
     url, lab = server
-    got = httpx.get(f"{url}/thumb/stamps/3")
+    got = CLIENT.get(f"{url}/thumb/stamps/3")
     assert got.content == lab.gallery.encoded(3)
     assert got.headers["content-type"] == "image/webp"
     assert "max-age" in got.headers["cache-control"]
-    again = httpx.get(f"{url}/thumb/stamps/3", headers={"if-none-match": got.headers["etag"]})
+    again = CLIENT.get(f"{url}/thumb/stamps/3", headers={"if-none-match": got.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     for bad in ("stamps/60", "stamps/-1", "stamps/x", "none/1", "..%2f..%2fapp.py/1", "stamps/1e1"):
-        assert httpx.get(f"{url}/thumb/{bad}").status_code == 404
+        assert CLIENT.get(f"{url}/thumb/{bad}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_pictures_come_with_cache_headers(server: tuple[str, FakeLab]) -> None:
     ],
 )
 def test_nothing_else_is_served(server: tuple[str, FakeLab], path: str) -> None:
-    got = httpx.get(f"{server[0]}/{path}", follow_redirects=False)
+    got = CLIENT.get(f"{server[0]}/{path}", follow_redirects=False)
     assert got.status_code in (403, 404)
     assert "argparse" not in got.text
 
@@ -136,9 +137,7 @@ def test_wrong_types_get_an_answer_or_a_sentence(
 
 def test_an_upload_beyond_the_limit_is_refused(server: tuple[str, FakeLab]) -> None:
     large = b"\0" * (LARGEST + 1000)
-    got = httpx.post(
-        f"{server[0]}/gradio_api/upload", files={"files": ("a.png", large)}, timeout=60
-    )
+    got = CLIENT.post(f"{server[0]}/gradio_api/upload", files={"files": ("a.png", large)})
     assert got.status_code == 413
 
 
@@ -150,7 +149,7 @@ def test_the_mcp_tool_answers(server: tuple[str, FakeLab]) -> None:
         "params": {"name": "compare_search", "arguments": {"text": "a bird", "k": 2}},
     }
     headers = {"accept": "application/json, text/event-stream"}
-    got = httpx.post(f"{server[0]}/gradio_api/mcp/", json=call, headers=headers, timeout=60)
+    got = CLIENT.post(f"{server[0]}/gradio_api/mcp/", json=call, headers=headers)
     assert got.status_code == 200
     data = next(line[6:] for line in got.text.splitlines() if line.startswith("data: "))
     answer = json.loads(json.loads(data)["result"]["content"][0]["text"])
@@ -164,9 +163,9 @@ def test_closed_tabs_hold_up_nobody(server: tuple[str, FakeLab]) -> None:
         for number in range(TOGETHER + 4):
             tab = {"session_hash": f"tab {number}"}
             body = {"data": [{"address": ""}], "fn_index": 0, **tab}
-            httpx.post(f"{url}/gradio_api/queue/join", json=body).raise_for_status()
+            CLIENT.post(f"{url}/gradio_api/queue/join", json=body).raise_for_status()
             queue = f"{url}/gradio_api/queue/data"
-            with httpx.stream("GET", queue, params=tab, timeout=30) as lines:
+            with CLIENT.stream("GET", queue, params=tab) as lines:
                 next(line for line in lines.iter_lines() if "process_generating" in line)
         one = {"address": "?gallery=stamps&q=a+bird&panel=conse-lite2@exact"}
         assert streamed(url, 0, [one])["success"]
