@@ -71,7 +71,7 @@ def test_a_beam_whose_best_are_scored_again_changes_something(name: str, changed
         (effect,) = (each for each in every if each.knob is not None and each.knob.name == changed)
         assert effect.changes, [(each.recall, each.median_ms) for each in effect.settings]
     else:
-        assert not np.array_equal(*found)
+        assert not np.array_equal(found[0], found[1])
 
 
 @pytest.mark.parametrize(("name", "metric", "knob"), BUILD_KNOBS)

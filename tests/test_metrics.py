@@ -111,7 +111,7 @@ def test_one_label_is_said_to_be_no_measure(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_queries_that_come_out_alike_are_no_certainty() -> None:
-    from scipy.stats import binomtest  # type: ignore[import-untyped]
+    from scipy.stats import binomtest
 
     for hits, count in ((12, 12), (0, 12), (1, 1), (0, 785)):
         known = binomtest(hits, count).proportion_ci(method="exact")
