@@ -16,7 +16,7 @@ from typing import Any, Literal
 from retrieval import parts
 from retrieval.errors import Damaged, LabError, NotReady, Unreachable
 from retrieval.runtime.disk import sha256
-from retrieval.telling import Bar, over
+from retrieval.telling import Bar, now
 
 Kind = Literal["model", "dataset"]
 
@@ -179,7 +179,7 @@ def download(
             f"the hub gave another commit of {repo} than {revision}; nothing of it is used: "
             "check HF_ENDPOINT"
         )
-    over(f"loading {repo}")
+    now(f"loading {repo}")
     return here, True
 
 

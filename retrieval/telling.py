@@ -30,8 +30,8 @@ def telling(tell: Tell) -> Iterator[None]:
         _TOLD.reset(token)
 
 
-def over(what: str) -> None:
-    """Tell whoever was told of downloads that they are over, and what comes now."""
+def now(what: str) -> None:
+    """Tell whoever is told of downloads what comes instead: they are over."""
     tell = _TOLD.get()
     if tell is not None:
         tell(what, 0, 0)

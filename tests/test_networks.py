@@ -19,6 +19,7 @@ from retrieval.runtime import convert, paths
 from retrieval.runtime.convert import converted
 from retrieval.runtime.network import CHUNK, Network, open_network
 from retrieval.runtime.recipe import Recipe
+from retrieval.telling import telling
 
 
 class Twice(torch.nn.Module):
@@ -184,3 +185,11 @@ def test_equal_networks_are_loaded_once_and_let_go() -> None:
     del one, two
     gc.collect()
     assert kept() is None
+
+
+def test_who_waits_is_told_that_it_is_converted_and_only_once() -> None:
+    told: list[str] = []
+    with telling(lambda said, done, total, unit="": told.append(said)):
+        open_network(recipe(Counted()))
+        open_network(recipe(Counted()))
+    assert told == ["converting the network for this machine, once"]

@@ -12,6 +12,7 @@ from typing import Any
 from retrieval.runtime import engine, onnx, paths
 from retrieval.runtime.disk import publish, sha256, sync
 from retrieval.runtime.recipe import Recipe
+from retrieval.telling import now
 
 _MANIFEST = "manifest.json"
 _PARTS = (".xml", ".bin")
@@ -66,6 +67,7 @@ def _convert_locked(recipe: Recipe, folder: Path) -> None:
 def _convert(recipe: Recipe, folder: Path) -> None:
     for left in folder.glob("part-*"):  # by a process that was killed: the lock is ours
         shutil.rmtree(left)
+    now("converting the network for this machine, once")
     with tempfile.TemporaryDirectory(dir=folder, prefix="part-") as beside:
         _save(_model(recipe), Path(beside) / "network.xml", recipe)
         _publish(Path(beside), folder, recipe)

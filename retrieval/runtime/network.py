@@ -7,6 +7,7 @@ import weakref
 from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from contextvars import copy_context
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -49,7 +50,7 @@ class Network:
     def __init__(self, recipe: Recipe, precision: Precision = "float32") -> None:
         self.recipe = recipe
         with ThreadPoolExecutor(1, "checking") as pool:  # hashing beside a slow import
-            files = pool.submit(converted, recipe)
+            files = pool.submit(copy_context().run, converted, recipe)
             core = engine.core()
             graph, weights = files.result()
             model = core.read_model(graph, weights)
