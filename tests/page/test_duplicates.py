@@ -37,7 +37,7 @@ def opened(page: Page, address: str) -> Page:
     page.goto(address)
     expect(page.locator(".over")).to_be_attached()  # from now on the address tells what is chosen
     expect(page.locator("#duplicates .twins")).to_be_visible()
-    expect(page.locator("#duplicates [data-piece=live] svg")).to_have_count(6)
+    expect(page.locator("#duplicates [data-piece=live] .small svg")).to_have_count(6)
     return page
 
 

@@ -129,7 +129,7 @@ def settled(tab: Page, name: str) -> None:
         expect(view.locator("[data-piece=both] .scatter")).to_be_visible()
         expect(tab.locator("#scale .sizes svg")).to_have_count(3)
     elif name == "duplicates":
-        expect(view.locator("[data-piece=live] svg")).to_have_count(6)
+        expect(view.locator("[data-piece=live] .small svg")).to_have_count(6)
     else:
         expect(view.locator(".advice article")).to_have_count(3)
 

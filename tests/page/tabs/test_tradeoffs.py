@@ -42,6 +42,7 @@ def test_a_pointer_means_the_nearest_mark(tab: Page, url: str) -> None:
     """Marks lie in the reach of those that are drawn after them."""
     opened(tab, url + TRADEOFFS)
     expect(tab.locator("#tradeoffs .dot").first).to_be_visible()
+    expect(tab.locator("#scale h2")).to_be_visible()  # from now on nothing moves
     places = tab.evaluate("""() => [...document.querySelectorAll("#tradeoffs .dot")].map((each) => {
         const { left, top, width } = each.querySelector(".reach").getBoundingClientRect();
         return [left + width / 2, top + width / 2, each.dataset.apply];
@@ -60,7 +61,7 @@ def test_a_pointer_means_the_nearest_mark(tab: Page, url: str) -> None:
     assert near
     for x, y, panel in near[:8]:
         tab.mouse.move(x, y)
-        assert tab.evaluate("document.querySelector('.dot.told').dataset.apply") == panel
+        expect(tab.locator(".dot.told")).to_have_attribute("data-apply", panel)
     tab.mouse.click(x, y)
     expect(tab.locator("#ask")).to_be_visible()
     assert panel in said(tab)["panel"]
