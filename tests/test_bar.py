@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from retrieval.cli import main
-from retrieval.commands.bar import Course, progress
+from retrieval.commands.bar import CLEAR, Course, line, progress
 from retrieval.telling import Bar, telling
 from retrieval.work import Work
 
@@ -84,3 +84,17 @@ def test_every_command_says_on_a_terminal_what_it_waits_for(
     asked = ["--image", str(tmp_path / "mine" / "0.png"), "--panel", "colours@exact"]
     assert main(["search", "--gallery", "folder", *given, *asked]) == 0
     assert "embedding folder with colours" in capsys.readouterr().err
+
+
+def test_a_line_is_written_over_on_a_terminal_and_a_log_has_its_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for terminal, wanted in ((False, "b: 2\n"), (True, f"\rb: 1 {CLEAR}\rb: 2 {CLEAR}\n")):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda here=terminal: here)
+        with line():
+            pass
+        with pytest.raises(KeyError), line() as say:
+            say("b: 1")
+            say("b: 2")
+            raise KeyError
+        assert capsys.readouterr().err == wanted

@@ -177,9 +177,9 @@ def test_memory_bounds_the_sizes(here: Lab) -> None:
 
 def test_drawing_counts_as_time(here: Lab) -> None:
     running = scale.Running(here, job(here))
-    running._ready()
+    running.drawing.ready()
     assert 0 < running._expected([], 5_000) < 5_000
-    running._pace = 1.0
+    running.drawing.pace = 1.0
     drawn = 5_000 - len(here.gallery("stamps"))
     assert running._expected([], 5_000) == drawn
     assert running._expected([EXACT.marks[0]], 5_000) > drawn

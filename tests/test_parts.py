@@ -13,7 +13,7 @@ import pytest
 
 from retrieval.parts import SUFFIX
 from retrieval.telling import Bar
-from tests.held import LONGEST
+from tests.held import LONGEST, until
 from tests.hubclient import HubClient
 from tests.hubserver import HubServer, Trouble
 from tests.hubtold import digest
@@ -33,7 +33,6 @@ from tests.parted import (
     left,
     parts,
     tree,
-    until,
 )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from retrieval import probe
+from retrieval.commands.bar import line
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
@@ -114,10 +114,10 @@ def twin(lab: Lab, gallery: Gallery, old: Table) -> Rows:
         count = max((whole(row["pictures"], "pictures", 5000) for row in mine), default=0)
         known = Detection(key(gallery, way.spec))
         sample = detection.sample(len(gallery))[:count]
-        for part in detection.measure(lab, gallery, way.spec.name, sample, ENDLESS):
-            known = known.more(part)
-            sys.stderr.write(f"\r{way.spec.name}: {len(known.measured)} of {count} pictures ")
-        sys.stderr.write("\n" if count else "")
+        with line() as say:
+            for part in detection.measure(lab, gallery, way.spec.name, sample, ENDLESS):
+                known = known.more(part)
+                say(f"{way.spec.name}: {len(known.measured)} of {count} pictures")
         found += rates(way, known)
     return twins({**figures(finder, chosen), "detection": found})
 

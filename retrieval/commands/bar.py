@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from retrieval.types import Progress
@@ -61,3 +63,22 @@ def progress() -> Progress:
                 courses.pop(what)
 
     return bar
+
+
+@contextmanager
+def line() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that is written over on a terminal; a log gets what it said last."""
+    last = ""
+
+    def say(text: str) -> None:
+        nonlocal last
+        last = text
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{text} {CLEAR}")
+            sys.stderr.flush()
+
+    try:
+        yield say
+    finally:
+        if last:
+            sys.stderr.write("\n" if sys.stderr.isatty() else f"{last}\n")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
+from retrieval.commands.bar import line
 from retrieval.commands.listing import table
 from retrieval.duplicates.asked import EMBEDDER, HASH, RADIUS, ways
 from retrieval.duplicates.figures import TABLES, as_csv, figures
@@ -74,9 +74,9 @@ def show(answer: dict[str, Any]) -> str:
 
 def _measure(finder: Finder, gallery: str, name: str, options: argparse.Namespace) -> None:
     opened = finder.lab.gallery(gallery)
-    for step in finder.measure(opened, name, options.measure, options.seconds):
-        sys.stderr.write(f"\r{name}: {step.done} of {step.total} pictures ")
-    sys.stderr.write("\n")
+    with line() as say:
+        for step in finder.measure(opened, name, options.measure, options.seconds):
+            say(f"{name}: {step.done} of {step.total} pictures")
 
 
 def _way(answer: dict[str, Any], kind: str) -> dict[str, Any]:

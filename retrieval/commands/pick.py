@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
+from retrieval.commands.bar import line
 from retrieval.commands.listing import table
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
@@ -25,8 +27,9 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     kind: Kind = options.queries or ("text" if spec.reads_text else "picture")
     named = options.index and [INDEXES.spec(each) for each in options.index]
     job = Job(gallery, spec, named or ready(spec), kind)
-    picked = pick(lab, job, options.recall, amount(options.memory), told)
-    sys.stderr.write("\n")
+    with line() as say:
+        looked = partial(told, say)
+        picked = pick(lab, job, options.recall, amount(options.memory), looked)
     return {
         "gallery": gallery.name,
         "embedder": spec.name,
@@ -50,9 +53,9 @@ def panel(embedder: Spec, look: Look) -> str:
     return str(Panel(embedder.name, look.index, tuple(look.knobs.items())))
 
 
-def told(said: str, done: int, total: int) -> None:
-    """A line that is written over."""
-    sys.stderr.write(f"\r{said}, {done} of {total} \x1b[K")
+def told(say: Callable[[str], None], said: str, done: int, total: int) -> None:
+    """How far the looking is."""
+    say(f"{said}, {done} of {total}")
 
 
 def show(answer: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from retrieval.commands import pick, scaled
+from retrieval.commands.bar import line
 from retrieval.commands.listing import table
 from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Unreachable
 from retrieval.galleries.base import Gallery
@@ -84,11 +85,11 @@ def swept(lab: Lab, options: argparse.Namespace, wanted: Kind | None) -> Iterato
             continue
         points: list[Point] = []
         try:
-            for point in sweep(built.index, queries, grid(built.index.spec), options.seconds):
-                points.append(point)
-                sys.stderr.write(f"\r{name}: {len(points)} settings ")
+            with line() as say:
+                for point in sweep(built.index, queries, grid(built.index.spec), options.seconds):
+                    points.append(point)
+                    say(f"{name}: {len(points)} settings")
         finally:
-            sys.stderr.write("\n")
             if points:
                 done = made(key(gallery, spec, built.index, queries), points, built)
                 sweeps(lab).save(done)

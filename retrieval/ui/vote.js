@@ -22,10 +22,12 @@ function keep(vote) {
 
 async function vote(act, more = {}) {
   const mine = kept().filter((each) => each?.gallery === gallery.value);
+  const number = (views.votes = (views.votes ?? 0) + 1);
+  const late = () => act === "tally" && number !== views.votes; // a pair was asked for meanwhile
   try {
     const got = await (await post(`tab/quality/vote/${act}`, { ...request("quality"), votes: mine, ...more })).json();
     if (got.kept) keep(got.kept);
-    if (got.vote !== undefined) keeping(part("quality", "vote"), got.vote);
+    if (got.vote !== undefined && !late()) keeping(part("quality", "vote"), got.vote);
     if (got.problem) problem(got.problem);
     return got;
   } catch {
