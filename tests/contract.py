@@ -34,6 +34,7 @@ LOSSY = {
     "faiss-ivfpq8": 0.95,  # 64 dimensions are 64 parts
     "faiss-sq8": 0.95,
     "milvus-ivf-sq8": 0.95,
+    "milvus-server-ivf-sq8": 0.95,
     "qdrant-binary": 0.85,  # 64 dimensions are 64 bits
     "usearch-i8": 0.85,
     "usearch-bf16": 0.98,

@@ -30,6 +30,7 @@ LOSSY = {
     "faiss-ivfpq8": 0.95,
     "faiss-sq8": 0.95,
     "milvus-ivf-sq8": 0.95,
+    "milvus-server-ivf-sq8": 0.95,
     "qdrant-binary": 0.85,
     "usearch-i8": 0.85,
     "usearch-bf16": 0.98,

@@ -108,9 +108,7 @@ class Milvus(Archived):
     def _answers(
         self, engine: Any, queries: Vectors, k: int, chosen: Chosen | None
     ) -> Iterator[Found]:
-        tuned = [each.name for each in self.spec.knobs if each.when == "query"]
-        knobs = chosen.knobs if chosen else self.knobs
-        params = {name: knobs[name] for name in tuned}
+        params = settings(self.spec, chosen.knobs if chosen else self.knobs, "query")
         only = expression(chosen) if chosen else None
         with threads.single() if len(queries) == 1 else threads.every_core():
             answers = engine[1].search(
@@ -120,15 +118,7 @@ class Milvus(Archived):
             yield [each["id"] for each in found], [each["distance"] for each in found]
 
     def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
-        if "nprobe" in self.knobs:
-            usual = self.knobs["nprobe"]
-            read = min(self._lists(), math.ceil(usual / where.share))
-            how = f"{read:,} lists instead of {usual:,}" if read > usual else ""
-            return {**self.knobs, "nprobe": max(read, usual)}, how
-        if "ef" not in self.knobs:  # all rows are compared
-            return self.knobs, ""
-        wide = beam(self.knobs["ef"], k, where)
-        return None if wide is None else ({**self.knobs, "ef": wide}, told(wide, self.knobs["ef"]))
+        return planned(self.knobs, self.count, k, where)
 
     def _filled(self, folder: Path, vectors: Vectors) -> Any:
         milvus = library()
@@ -144,7 +134,7 @@ class Milvus(Archived):
         with milvus.MilvusLite(str(folder)) as database, threads.every_core():
             schema = milvus.CollectionSchema(fields=fields)
             collection = database.create_collection(COLLECTION, schema)
-            collection.create_index(VECTOR, self._definition())
+            collection.create_index(VECTOR, definition(self.spec, self.knobs, self.count))
             for start in range(0, len(vectors), PART):
                 part = enumerate(vectors[start : start + PART].tolist(), start)
                 collection.insert(
@@ -159,17 +149,6 @@ class Milvus(Archived):
     def _kept(self, row: int) -> dict[str, Any]:
         columns = (self._columns or {}).items()
         return {KEPT + name: value(column, row) for name, column in columns}
-
-    def _lists(self) -> int:
-        return max(1, min(self.knobs["nlist"], self.count // ROWS_A_LIST))
-
-    def _definition(self) -> dict[str, Any]:
-        build = {
-            each.name: self.knobs[each.name] for each in self.spec.knobs if each.when == "build"
-        }
-        if "nlist" in build:
-            build["nlist"] = self._lists()
-        return {"index_type": self.spec.param("kind"), "metric_type": "IP", "params": build}
 
     def _opened(self, folder: Path) -> Any:
         database = library().MilvusLite(str(folder))
@@ -190,6 +169,42 @@ class Milvus(Archived):
 
     def _let_go(self, engine: Any) -> None:
         engine[0].close()
+
+
+def settings(spec: Spec, knobs: dict[str, int], when: str) -> dict[str, int]:
+    """The knobs of a search, or of a build."""
+    return {each.name: knobs[each.name] for each in spec.knobs if each.when == when}
+
+
+def lists(knobs: dict[str, int], count: int) -> int:
+    """Lists that ``count`` rows are split into: no more than can be trained."""
+    return max(1, min(knobs["nlist"], count // ROWS_A_LIST))
+
+
+def definition(spec: Spec, knobs: dict[str, int], count: int) -> dict[str, Any]:
+    """An index over ``count`` rows, as Milvus takes it."""
+    build = settings(spec, knobs, "build")
+    if "nlist" in build:
+        build["nlist"] = lists(knobs, count)
+    return {"index_type": spec.param("kind"), "metric_type": "IP", "params": build}
+
+
+def planned(
+    knobs: dict[str, int], count: int, k: int, where: Allowed
+) -> tuple[dict[str, int], str] | None:
+    """Knobs of a filtered search, and what is other about it.
+
+    None where comparing the rows that are allowed is cheaper.
+    """
+    if "nprobe" in knobs:
+        usual = knobs["nprobe"]
+        read = min(lists(knobs, count), math.ceil(usual / where.share))
+        how = f"{read:,} lists instead of {usual:,}" if read > usual else ""
+        return {**knobs, "nprobe": max(read, usual)}, how
+    if "ef" not in knobs:  # all rows are compared
+        return knobs, ""
+    wide = beam(knobs["ef"], k, where)
+    return None if wide is None else ({**knobs, "ef": wide}, told(wide, knobs["ef"]))
 
 
 def expression(chosen: Chosen) -> str:

@@ -1,4 +1,4 @@
-"""HNSW by a Milvus server, a cluster or Zilliz at the address in ``PARALLAX_MILVUS``."""
+"""HNSW, lists and flat search by a Milvus server, a cluster or Zilliz in ``PARALLAX_MILVUS``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from retrieval.indexes import milvus
 from retrieval.indexes.archive import Chosen, Found
-from retrieval.indexes.beams import beam, told
 from retrieval.indexes.milvus import KEPT, ROW, VECTOR, expression, field
 from retrieval.indexes.remote import Remote
 from retrieval.indexes.remote_refusal import Refusal, causes
@@ -20,18 +19,34 @@ from retrieval.where import Allowed
 STATUS = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "RESOURCE_EXHAUSTED": 429}
 REFUSALS = {1: 0, 2: 0, 8: 429, 9: 429, 100: 404, 1100: 400, 1800: 401}
 """Milvus's own numbers."""
-SPECS = (
-    Spec(
-        name="milvus-server",
-        title="Milvus HNSW (server)",
+KNOBS = {each.param("kind"): each.knobs for each in milvus.SPECS}
+"""Of Milvus Lite's indexes, which are the same by name."""
+
+
+def _spec(kind: str, after: str = "") -> Spec:
+    return Spec(
+        name=f"milvus-server{after}",
+        title=f"Milvus {kind} (server)",
         target="retrieval.indexes.milvus_server:Server",
         family="Milvus",
-        knobs=milvus.SPECS[0].knobs,
+        knobs=KNOBS[kind],
         filters="columns",
         needs=("pymilvus",),
         install="pip install pymilvus",
-        params=(("address", "PARALLAX_MILVUS"), ("port", 19530), ("scheme", "milvus")),
-    ),
+        params=(
+            ("kind", kind),
+            ("address", "PARALLAX_MILVUS"),
+            ("port", 19530),
+            ("scheme", "milvus"),
+        ),
+    )
+
+
+SPECS = (
+    _spec("HNSW"),
+    _spec("IVF_FLAT", "-ivf-flat"),
+    _spec("IVF_SQ8", "-ivf-sq8"),
+    _spec("FLAT", "-flat"),
 )
 
 
@@ -80,12 +95,8 @@ class Server(Remote):
             declared = field(column, kinds)
             schema.add_field(KEPT + name, declared.pop("dtype"), **declared)
         index = library().MilvusClient.prepare_index_params()
-        index.add_index(VECTOR, **self._definition())
+        index.add_index(VECTOR, **milvus.definition(self.spec, self.knobs, self.count))
         client.create_collection(self._rows, schema=schema, index_params=index)
-
-    def _definition(self) -> dict[str, Any]:
-        build = {name: self.knobs[name] for name in ("M", "efConstruction")}
-        return {"index_type": "HNSW", "metric_type": "IP", "params": build}
 
     def _put(self, client: Any, start: int, vectors: Vectors) -> None:
         part = enumerate(vectors.tolist(), start)
@@ -130,15 +141,14 @@ class Server(Remote):
         return {each[ROW]: each[VECTOR] for each in found}
 
     def _nearest(self, client: Any, queries: Vectors, k: int, chosen: Chosen | None) -> list[Found]:
-        kept = (chosen.knobs if chosen else self.knobs)["ef"]
-        tuned = {"metric_type": "IP", "params": {"ef": max(k, kept)}}
+        tuned = self._tuned(k, chosen.knobs if chosen else self.knobs)
         answers = client.search(
             self._name,
             data=queries,
             limit=k,
             filter=expression(chosen) if chosen else "",
             anns_field=VECTOR,
-            search_params=tuned,
+            search_params={"metric_type": "IP", "params": tuned},
             output_fields=[ROW],
         )
         return [
@@ -146,9 +156,17 @@ class Server(Remote):
             for found in answers
         ]
 
+    def _tuned(self, k: int, knobs: dict[str, int]) -> dict[str, int]:
+        """What is set with a search for ``k``, within what a server takes."""
+        tuned = milvus.settings(self.spec, knobs, "query")
+        if "ef" in tuned:
+            tuned["ef"] = max(k, tuned["ef"])
+        if "nprobe" in tuned:
+            tuned["nprobe"] = min(milvus.lists(knobs, self.count), tuned["nprobe"])
+        return tuned
+
     def _planned(self, k: int, where: Allowed) -> tuple[dict[str, int], str] | None:
-        wide = beam(self.knobs["ef"], k, where)
-        return None if wide is None else ({**self.knobs, "ef": wide}, told(wide, self.knobs["ef"]))
+        return milvus.planned(self.knobs, self.count, k, where)
 
     def _refusal(self, error: Exception) -> Refusal:
         told = getattr(error, "details", None)  # of gRPC, whose own text is a table
