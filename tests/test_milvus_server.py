@@ -140,6 +140,25 @@ def test_a_refused_definition_is_a_sentence(
     assert (index.search(drawn(Metric.COSINE, 1), 1)[0] == -1).all()
 
 
+def test_a_collection_that_was_left_without_an_index_gets_one(
+    server: Milvus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = drawn(Metric.COSINE, 50)
+    index: Any = made("milvus-server-flat", Metric.COSINE)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pymilvus.MilvusClient.create_index", killed)
+        with pytest.raises(KeyboardInterrupt):
+            index.build(vectors)
+    assert server._database.list_collections()
+    index.build(vectors)
+    assert specs(server)[0].index_type == "FLAT"
+    assert index.search(vectors[9:10], 1)[0].tolist() == [[9]]
+
+
 def test_what_a_server_would_refuse() -> None:
     assert slip("IVF_FLATT", {}) == "invalid index type: IVF_FLATT"
     assert "nlist out of range" in slip("IVF_SQ8", {})  # as servers before 2.5 say, untold

@@ -85,8 +85,15 @@ class Server(Remote):
         return Timed(client, limit)
 
     def _create(self, client: Any) -> None:
-        if client.has_collection(self._rows):
-            return
+        if not client.has_collection(self._rows):
+            client.create_collection(self._rows, schema=self._schema())
+        if not client.list_indexes(self._rows, VECTOR):  # nor where it was made and no more
+            index = library().MilvusClient.prepare_index_params()
+            index.add_index(VECTOR, **milvus.definition(self.spec, self.knobs, self.count))
+            client.create_index(self._rows, index)
+        client.load_collection(self._rows)
+
+    def _schema(self) -> Any:
         kinds = library().DataType
         schema = library().MilvusClient.create_schema(auto_id=False)
         schema.add_field(ROW, kinds.INT64, is_primary=True)
@@ -94,9 +101,7 @@ class Server(Remote):
         for name, column in (self._columns or {}).items():
             declared = field(column, kinds)
             schema.add_field(KEPT + name, declared.pop("dtype"), **declared)
-        index = library().MilvusClient.prepare_index_params()
-        index.add_index(VECTOR, **milvus.definition(self.spec, self.knobs, self.count))
-        client.create_collection(self._rows, schema=schema, index_params=index)
+        return schema
 
     def _put(self, client: Any, start: int, vectors: Vectors) -> None:
         part = enumerate(vectors.tolist(), start)
