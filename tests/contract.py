@@ -17,6 +17,9 @@ SCORED_AGAIN = {
     ("pgvector-bit", "ef_search"),
     ("qdrant-binary", "hnsw_ef"),
     ("qdrant-pq", "hnsw_ef"),
+    ("qdrant-server-binary", "hnsw_ef"),
+    ("qdrant-server-pq", "hnsw_ef"),
+    ("qdrant-server-sq8", "hnsw_ef"),
     ("qdrant-sq8", "hnsw_ef"),
 }
 """Knobs that change little but the work: how many are scored again widens the beam as well."""
@@ -36,6 +39,7 @@ LOSSY = {
     "milvus-ivf-sq8": 0.95,
     "milvus-server-ivf-sq8": 0.95,
     "qdrant-binary": 0.85,  # 64 dimensions are 64 bits
+    "qdrant-server-binary": 0.85,
     "usearch-i8": 0.85,
     "usearch-bf16": 0.98,
 }

@@ -21,6 +21,10 @@ class Collection:
     aliases: set[str] = field(default_factory=set)
 
 
+class Bad(Exception):
+    """What the server refuses: a status and its words."""
+
+
 class Qdrant(Fake):
     """Collections, points and aliases, as far as Parallax asks for them."""
 
@@ -37,6 +41,13 @@ class Qdrant(Fake):
         return {"status": {"error": f"mood {status}"}, "time": 0}
 
     def answer(self, method: str, path: list[str], query: dict[str, Any], body: Any) -> Answer:
+        try:
+            return self._answer(method, path, body)
+        except Bad as error:
+            status, words = error.args
+            return status, {"status": {"error": f"{words}"}, "time": 0}
+
+    def _answer(self, method: str, path: list[str], body: Any) -> Answer:
         if path == ["collections", "aliases"]:
             return self._alias(body["actions"])
         name = path[1]
@@ -95,6 +106,7 @@ class Qdrant(Fake):
             hnsw_config=library.HnswIndexConfig(
                 m=hnsw["m"], ef_construct=hnsw["ef_construct"], full_scan_threshold=0
             ),
+            quantization_config=codes(body.get("quantization_config")),
             optimizers=library.EdgeOptimizersConfig(
                 default_segment_number=1, indexing_threshold=1, max_segment_size=1 << 40
             ),
@@ -108,6 +120,33 @@ def good(result: Any) -> Answer:
     return 200, {"result": result, "status": "ok", "time": 0.001}
 
 
+def codes(given: Any) -> Any:
+    """Quantisation as the engine takes it; what the server would not take is refused."""
+    library = qdrant.library()
+    match given:
+        case None:
+            return None
+        case {"scalar": {"type": "int8", **more}}:
+            quantile = more.get("quantile")
+            if quantile is not None and not 0.5 <= quantile <= 1:
+                raise invalid(
+                    "quantization_config.scalar.quantile", quantile, "must be from 0.5 to 1.0"
+                )
+            kept = more.get("always_ram")
+            return library.ScalarQuantizationConfig(library.ScalarType.Int8, quantile, kept)
+        case {"product": {"compression": "x4" | "x8" | "x16" | "x32" | "x64" as ratio, **more}}:
+            small = getattr(library.CompressionRatio, ratio.upper())
+            return library.ProductQuantizationConfig(small, more.get("always_ram"))
+        case {"binary": dict(more)}:
+            return library.BinaryQuantizationConfig(more.get("always_ram"))
+    words = "data did not match any variant of untagged enum QuantizationConfig"
+    raise Bad(400, f"Format error in JSON body: {words}")
+
+
+def invalid(place: str, value: float, rule: str) -> Bad:
+    return Bad(422, f"Validation error in JSON body: [{place}: value {value} invalid, {rule}]")
+
+
 def told(found: Collection) -> dict[str, Any]:
     held = found.engine.info()
     return {
@@ -119,6 +158,7 @@ def told(found: Collection) -> dict[str, Any]:
         "config": {
             "params": {"vectors": found.config["vectors"]},
             "hnsw_config": found.config["hnsw_config"],
+            "quantization_config": found.config.get("quantization_config"),
             "optimizer_config": {
                 "deleted_threshold": 0.2,
                 "vacuum_min_vector_number": 1000,
@@ -157,12 +197,26 @@ def nearest(engine: Any, body: dict[str, Any]) -> Any:
 
 def near(engine: Any, body: dict[str, Any]) -> Any:
     library = qdrant.library()
-    params = library.SearchParams(hnsw_ef=body["params"]["hnsw_ef"])
+    params = library.SearchParams(
+        hnsw_ef=body["params"]["hnsw_ef"], quantization=again(body["params"].get("quantization"))
+    )
     query = library.Query.Nearest(body["query"]["nearest"])
     only = condition(body["filter"]) if body.get("filter") else None
     request = library.QueryRequest(limit=body["limit"], query=query, params=params, filter=only)
     found = engine.query(request)
     return {"points": [{"id": each.id, "version": 0, "score": each.score} for each in found]}
+
+
+def again(given: dict[str, Any] | None) -> Any:
+    """How a search scores again; none where nothing is said of it."""
+    if given is None:
+        return None
+    times = given.get("oversampling")
+    if times is not None and times < 1:
+        place = "searches[0].params.quantization.oversampling"
+        raise invalid(place, times, "must be 1.0 or larger")
+    made = qdrant.library().QuantizationSearchParams
+    return made(bool(given.get("ignore")), given.get("rescore"), times)
 
 
 def index(engine: Any, body: dict[str, Any]) -> Any:

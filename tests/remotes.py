@@ -21,8 +21,13 @@ KINDS = {
 
 def start(name: str) -> Any:
     """A new server of the kind that an index asks; close it."""
-    module, _, kind = KINDS[name].partition(":")
+    module, _, kind = KINDS[first(str(INDEXES.spec(name).param("address")))].partition(":")
     return getattr(import_module(module), kind)()
+
+
+def first(variable: str) -> str:
+    """The index of ``KINDS`` whose server's address is in a variable."""
+    return next(each for each in KINDS if INDEXES.spec(each).param("address") == variable)
 
 
 @cache
@@ -36,7 +41,6 @@ def shared(name: str) -> Any:
 def given(name: str, variable: str) -> None:
     """Have an index ask the server of this process where nobody has set another."""
     if not os.environ.get(variable):
-        one = next(each for each in KINDS if INDEXES.spec(each).param("address") == variable)
-        os.environ[variable] = shared(one).address
+        os.environ[variable] = shared(first(variable)).address
         if variable == "PARALLAX_PINECONE":  # which is never without one
             os.environ.setdefault(f"{variable}_KEY", "key")

@@ -32,6 +32,7 @@ LOSSY = {
     "milvus-ivf-sq8": 0.95,
     "milvus-server-ivf-sq8": 0.95,
     "qdrant-binary": 0.85,
+    "qdrant-server-binary": 0.85,
     "usearch-i8": 0.85,
     "usearch-bf16": 0.98,
 }

@@ -59,6 +59,8 @@ def test_query_knobs_change_recall(name: str, metric: Metric, knob: Knob) -> Non
 def test_a_beam_whose_best_are_scored_again_changes_something(name: str, changed: str) -> None:
     vectors, queries = drawn(Metric.COSINE, 5000), drawn(Metric.COSINE, 300, seed=3)
     index = built(name, Metric.COSINE, vectors)
+    if name == "qdrant-server-sq8":  # at more it finds all in any case, and a server hides the work
+        index.tune(oversampling=1)
     (knob,) = (each for each in index.spec.knobs if each.name == changed)
     found = []
     for value in (knob.low, knob.high):

@@ -75,6 +75,7 @@ class Server(Remote):
                 optimizers_config=models.OptimizersConfigDiff(
                     indexing_threshold=0
                 ),  # once it is filled
+                quantization_config=self._codes(),
                 shard_number=number(SHARDS),
                 replication_factor=number(REPLICAS),
             )
@@ -126,8 +127,7 @@ class Server(Remote):
         return {int(each.id): each.vector for each in found}
 
     def _nearest(self, client: Any, queries: Vectors, k: int, chosen: Chosen | None) -> list[Found]:
-        models = library().models
-        params = models.SearchParams(hnsw_ef=self.knobs["hnsw_ef"])
+        models, params = library().models, self._params()
         only = condition(chosen) if chosen else None
         asked = [
             models.QueryRequest(
@@ -140,6 +140,13 @@ class Server(Remote):
             ([int(each.id) for each in found.points], [each.score for each in found.points])
             for found in answers
         ]
+
+    def _params(self) -> Any:
+        return library().models.SearchParams(hnsw_ef=self.knobs["hnsw_ef"])
+
+    def _codes(self) -> Any:
+        """How the server makes vectors small for the walk; none where it does not."""
+        return None
 
     def _refusal(self, error: Exception) -> Refusal:
         wait = getattr(error, "retry_after_s", None)
