@@ -58,18 +58,18 @@ def read(folder: Path) -> dict[str, Any]:
 def steady(folder: Path, reader: Callable[[Path], T]) -> T:
     """What a reader makes of a folder; it reads again where the folder was replaced meanwhile."""
     while True:
-        before = _mark(folder)
+        before = mark(folder)
         try:
             found = reader(folder)
         except Exception:
-            if _mark(folder) == before:
+            if mark(folder) == before:
                 raise
         else:
-            if _mark(folder) == before:
+            if mark(folder) == before:
                 return found
 
 
-def _mark(folder: Path) -> tuple[int, int] | None:
+def mark(folder: Path) -> tuple[int, int] | None:
     """Tells a folder from the one that takes its place."""
     try:
         told = folder.stat()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from retrieval.errors import LabError
 from retrieval.galleries.base import Gallery
@@ -20,6 +21,8 @@ from retrieval.types import Spec
 LOG = logging.getLogger(__name__)
 K = 10
 COUNT = 200
+DEFAULTS: Mapping[str, int] = {}
+"""Knobs of an index that nobody has set."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,19 @@ class Job:
     indexes: Sequence[Spec]
     kind: Kind
 
-    def key(self, index: Spec) -> Key:
-        """Where an index's sweep is kept; nothing is loaded for it."""
+    def key(self, index: Spec, knobs: Mapping[str, int] = DEFAULTS) -> Key:
+        """Where an index's sweep is kept; nothing is loaded for it.
+
+        Args:
+            index: the one.
+            knobs: of it, where they differ from its defaults; those of queries decide nothing.
+        """
         built = index_key(
             vectors_key(self.gallery, self.embedder) | columns_key(self.gallery, index),
             index,
-            {knob.name: knob.default for knob in index.knobs},
+            {knob.name: knobs.get(knob.name, knob.default) for knob in index.knobs},
         )
-        count = min(COUNT, len(askable(self.gallery, self.kind)))
-        return of(built, self.kind, K, count)
+        return of(built, self.kind, K, min(COUNT, _askable(self.gallery, self.kind)))
 
 
 def sweeps(lab: Lab) -> Sweeps:
@@ -168,6 +175,12 @@ class Running:
     def _known(self, spec: Spec) -> list[dict[str, int]]:
         found = self.store.sound(self.job.key(spec))
         return [point.knobs for point in found.points] if found and found.here else []
+
+
+@lru_cache(maxsize=32)
+def _askable(gallery: Gallery, kind: Kind) -> int:
+    """How many rows can be asked with; counting them takes every caption."""
+    return len(askable(gallery, kind))
 
 
 def _default(spec: Spec) -> dict[str, int]:

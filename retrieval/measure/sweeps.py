@@ -135,13 +135,16 @@ def read(folder: Path) -> Sweep:
     """A sweep, its file checked.
 
     Raises:
-        Damaged: it differs from its manifest.
+        Damaged: it differs from its manifest, or has another form.
     """
     return manifest.steady(folder, _read)
 
 
 def _read(folder: Path) -> Sweep:
     known = manifest.check(folder)["key"]
-    body: dict[str, Any] = json.loads((folder / FILE).read_text("utf-8"))
-    points = tuple(Point(**each) for each in body.pop("points"))
-    return Sweep(key=known, points=points, **body)
+    try:
+        body: dict[str, Any] = json.loads((folder / FILE).read_text("utf-8"))
+        points = tuple(Point(**each) for each in body.pop("points"))
+        return Sweep(key=known, points=points, **body)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # as another version wrote it
+        raise Damaged(f"{folder / FILE} cannot be read ({error}); delete {folder}") from error

@@ -15,6 +15,7 @@ from retrieval.errors import LabError
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
+from retrieval.measure.idle import Idle
 from retrieval.panel import Panel
 from retrieval.query import Query
 from retrieval.types import Result
@@ -23,6 +24,7 @@ from retrieval.ui.arrivals import batches
 from retrieval.ui.chances import Chances
 from retrieval.ui.examples import texts
 from retrieval.ui.figures import escape
+from retrieval.ui.idle import Idles
 from retrieval.ui.kept import Kept
 from retrieval.ui.licences import picture
 from retrieval.ui.menu import START, Menu
@@ -56,6 +58,7 @@ class Answers:
         self.latest = Latest()
         self.kept = Kept(lab)
         self.chances = Chances(lab)
+        self.idles = Idles(lab)
 
     @property
     def start(self) -> Address:
@@ -213,7 +216,7 @@ class Drawing:
         if isinstance(panel, Unread):
             return draw_unread(position, panel, self.answers.menu, self.gallery.about, several)
         if isinstance(news, Waiting):
-            view = View(panel, waiting=news, note=self.notes[position])
+            view = View(panel, waiting=news, note=self.notes[position], idle=self._idle(panel))
         else:
             view = self._view(news, panel)
         return draw(position, view, self.answers.menu, self._shown(position, panel), several)
@@ -230,7 +233,12 @@ class Drawing:
             best=len(set(recalls)) > 1 and result.recall == max(recalls),
             scale=max(totals, default=1.0) or 1.0,
             note=" ".join(filter(None, (self.notes[result.position], result.note))),
+            idle=self._idle(panel),
         )
+
+    def _idle(self, panel: Panel) -> tuple[Idle, ...]:
+        index = self.answers.menu.index(panel.index)
+        return self.answers.idles.of(self.gallery, panel, index, self.query)
 
     def _shown(self, position: int, panel: Panel) -> Shown:
         first = self.results[0]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retrieval.about import NOTICE
+from retrieval.measure.idle import Idle
 from retrieval.panel import Panel
 from retrieval.types import Result, Spec
 from retrieval.ui.figures import AWAY, digits, escape, ms, seconds, size
 from retrieval.ui.filters import count
+from retrieval.ui.idle import badges
 from retrieval.ui.knobs import knobs
 from retrieval.ui.menu import Menu, facts
 from retrieval.ui.percentiles import FEWEST, Percentiles
@@ -35,6 +37,7 @@ class View:
         best: it has the highest recall of several.
         scale: milliseconds that fill the bar's width.
         note: what was changed to make the panel possible.
+        idle: knobs of its index that were found to do nothing.
     """
 
     panel: Panel
@@ -45,6 +48,7 @@ class View:
     best: bool = False
     scale: float = 1.0
     note: str = ""
+    idle: tuple[Idle, ...] = ()
 
 
 def draw(position: int, view: View, menu: Menu, shown: Shown, several: bool) -> str:
@@ -63,7 +67,7 @@ def draw(position: int, view: View, menu: Menu, shown: Shown, several: bool) -> 
         f'<section class="panel" data-panel="{escape(str(view.panel))}"'
         f' aria-label="Panel {letter}: {escape(embedder.title)} by {escape(index.title)}">'
         f"{_head(letter, embedder, index, menu, shown.about, several)}"
-        f'<div class="set">{_tags(embedder, index)}'
+        f'<div class="set">{_tags(embedder, index, view.idle)}'
         f"{knobs(letter, view.panel, index, menu.lab.public)}</div>"
         f"{_strip(view, shown)}{_body(view, menu, shown)}</section>"
     )
@@ -128,7 +132,7 @@ def _picked(letter: str, embedders: str, indexes: str, several: bool) -> str:
     )
 
 
-def _tags(embedder: Spec, index: Spec) -> str:
+def _tags(embedder: Spec, index: Spec, idle: tuple[Idle, ...]) -> str:
     licence, note = embedder.licence, [embedder.note] if embedder.note else []
     tags = "".join(f'<span class="tag">{escape(each)}</span>' for each in (*note, *facts(embedder)))
     if licence:
@@ -139,7 +143,7 @@ def _tags(embedder: Spec, index: Spec) -> str:
         )
     if index.note not in ("", "exact"):
         tags += f'<span class="tag">{escape(index.title)} · {escape(index.note)}</span>'
-    return f'<p class="tags">{tags}</p>'
+    return f'<p class="tags">{tags}{badges(idle)}</p>'
 
 
 def _strip(view: View, shown: Shown) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from retrieval.measure.idle import idle
 from retrieval.measure.rounds import COUNT, Job, K
 from retrieval.measure.sweep import Point, Speed, cheapest, cost
 from retrieval.measure.tables import header, written
 from retrieval.ui.curves import Curve, settings
 from retrieval.ui.figures import digits, escape, ms, seconds, size
+from retrieval.ui.idle import badges
 from retrieval.ui.takeaway import takeaway
 
 COLUMNS = (
@@ -91,7 +93,7 @@ def _reached(job: Job, curve: Curve, best: Point, fastest: Speed | None) -> str:
     memory = size(curve.sweep.nbytes) if curve.sweep else "–"
     build = seconds(curve.sweep.build_s) if curve.sweep else "–"
     return (
-        f'<tr><th scope="row">{_name(curve)}{away}</th><td data-name="setting">'
+        f'<tr><th scope="row">{_name(curve)}{away}{_idle(curve)}</th><td data-name="setting">'
         f'<button type="button" data-apply="{panel}">{escape(settings(best))}</button></td>'
         f"{_cells(best, fastest)}{_cell('memory', memory)}{_cell('build', build)}</tr>"
     )
@@ -118,10 +120,16 @@ def _name(curve: Curve) -> str:
     return f"{curve.mark.legend(not curve.here)}{escape(curve.spec.title)}"
 
 
+def _idle(curve: Curve) -> str:
+    """What its stored sweep shows to do nothing."""
+    found = badges(idle(curve.spec, curve.sweep)) if curve.sweep else ""
+    return f" {found}" if found else ""
+
+
 def _short(curve: Curve, target: float) -> str:
     most = max(point.recall for point in curve.points)
     said = f"none reaches {target:.2f}; the best of {len(curve.points)} settings has {most:.3f}"
     return (
-        f'<tr class="short"><th scope="row">{_name(curve)}</th>'
+        f'<tr class="short"><th scope="row">{_name(curve)}{_idle(curve)}</th>'
         f'<td colspan="{len(COLUMNS) - 1}">{said}</td></tr>'
     )
