@@ -163,7 +163,8 @@ def test_the_command_measures_every_index_that_fits(
 def test_the_table_says_no_effect() -> None:
     rows = [plain(INDEXES.spec("exact"), "colour", 20, measured(kind)) for kind in (Idle, Harder)]
     told = show({"gallery": "colours", "k": 10, "knobs": rows})
-    _, head, idle, harder = told.splitlines()
+    _, head, idle, harder, said = told.splitlines()
+    assert said.startswith("  idle of colour@exact does nothing here: neither recall nor work")
     assert head.split() == ["index", "embedder", "knob", "low", "default", "high", "changes"]
     assert idle.endswith("no effect") and harder.endswith("  work")
     for line in (idle, harder):

@@ -90,11 +90,21 @@ def plain(spec: Spec, embedder: str, queries: int, effect: Effect) -> dict[str, 
 
 
 def show(answer: dict[str, Any]) -> str:
-    """A table, and below it what could not be measured."""
+    """A table, and below it which knobs do nothing, and what could not be measured."""
     measured = [row for row in answer["knobs"] if not row["problem"]]
     title = f"{answer['gallery']}: recall@{answer['k']} and median milliseconds of one search"
     problems = [f"  {row['problem']}" for row in answer["knobs"] if row["problem"]]
-    return "\n".join([table(title, [_row(each) for each in measured]), *problems])
+    return "\n".join([table(title, [_row(each) for each in measured]), *_idle(measured), *problems])
+
+
+def _idle(measured: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each knob that changes nothing."""
+    return [
+        f"  {row['knob']} of {row['embedder']}@{row['index']} does nothing here: "
+        "neither recall nor work differs between its lowest and its highest"
+        for row in measured
+        if row["knob"] and not row["changes"]
+    ]
 
 
 def _row(each: dict[str, Any]) -> dict[str, Any]:
