@@ -120,27 +120,41 @@ def good(result: Any) -> Answer:
     return 200, {"result": result, "status": "ok", "time": 0.001}
 
 
-def codes(given: Any) -> Any:
+def codes(given: dict[str, dict[str, Any]] | None) -> Any:
     """Quantisation as the engine takes it; what the server would not take is refused."""
-    library = qdrant.library()
-    match given:
-        case None:
-            return None
-        case {"scalar": {"type": "int8", **more}}:
-            quantile = more.get("quantile")
-            if quantile is not None and not 0.5 <= quantile <= 1:
-                raise invalid(
-                    "quantization_config.scalar.quantile", quantile, "must be from 0.5 to 1.0"
-                )
-            kept = more.get("always_ram")
-            return library.ScalarQuantizationConfig(library.ScalarType.Int8, quantile, kept)
-        case {"product": {"compression": "x4" | "x8" | "x16" | "x32" | "x64" as ratio, **more}}:
-            small = getattr(library.CompressionRatio, ratio.upper())
-            return library.ProductQuantizationConfig(small, more.get("always_ram"))
-        case {"binary": dict(more)}:
-            return library.BinaryQuantizationConfig(more.get("always_ram"))
+    if given is None:
+        return None
+    for kind, made in (("scalar", scalar), ("product", product), ("binary", binary)):
+        if kind in given:
+            return made(given[kind])
+    raise unknown()
+
+
+def scalar(given: dict[str, Any]) -> Any:
+    library, quantile = qdrant.library(), given.get("quantile")
+    if given.get("type") != "int8":
+        raise unknown()
+    if quantile is not None and not 0.5 <= quantile <= 1:
+        raise invalid("quantization_config.scalar.quantile", quantile, "must be from 0.5 to 1.0")
+    kept = given.get("always_ram")
+    return library.ScalarQuantizationConfig(library.ScalarType.Int8, quantile, kept)
+
+
+def product(given: dict[str, Any]) -> Any:
+    library, ratio = qdrant.library(), given.get("compression")
+    if ratio not in ("x4", "x8", "x16", "x32", "x64"):
+        raise unknown()
+    small = getattr(library.CompressionRatio, ratio.upper())
+    return library.ProductQuantizationConfig(small, given.get("always_ram"))
+
+
+def binary(given: dict[str, Any]) -> Any:
+    return qdrant.library().BinaryQuantizationConfig(given.get("always_ram"))
+
+
+def unknown() -> Bad:
     words = "data did not match any variant of untagged enum QuantizationConfig"
-    raise Bad(400, f"Format error in JSON body: {words}")
+    return Bad(400, f"Format error in JSON body: {words}")
 
 
 def invalid(place: str, value: float, rule: str) -> Bad:
