@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.lab import Lab
-from retrieval.measure import rounds
+from retrieval.measure import rounds, scale
 from retrieval.measure.rounds import sweeps
 from retrieval.ui.curves import Curve, drawn
 from scripts import make_sweeps
@@ -73,7 +73,8 @@ def test_what_ships_is_drawn_and_marked_where_it_is_of_another_machine(
 ) -> None:
     monkeypatch.setattr("retrieval.measure.sweeps.machine", lambda: "Abacus <1>, 1 core")
     monkeypatch.setattr("retrieval.measure.notes.machine", lambda: "Abacus <1>, 1 core")
-    assert main([*FEW, "--scale", "1"], **places) == 0
+    monkeypatch.setattr(scale, "SIZES", (100, 200))
+    assert main([*FEW, "--scale", "600"], **places) == 0
     assert len(list((places["data"] / "scales").rglob("note.json"))) > 2
     monkeypatch.undo()
     monkeypatch.setattr(rounds, "COUNT", 20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,7 +65,10 @@ def test_the_staircase_misses_no_setting_that_asks_less(
 
 @pytest.mark.parametrize("name", ["faiss-ivf", "faiss-ivfpq"])
 @pytest.mark.parametrize("target", [0.8, 0.97])
-def test_no_knob_of_what_is_picked_can_fall(name: str, target: float, tmp_path: Path) -> None:
+def test_no_knob_of_what_is_picked_can_fall(
+    name: str, target: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrieval.measure.pick.NEAR", math.inf)  # whatever the clock says
     lab = Lab(cache=tmp_path)
     best = pick(lab, job(lab, (name,)), target, None).best
     queries = asked(lab, lab.gallery("stamps"), "conse-lite2", "picture", K, COUNT)
