@@ -56,7 +56,7 @@ def _scann(index: Any, k: int) -> Client:
 def _qdrant(index: Any, k: int) -> Client:
     qdrant = importlib.import_module("qdrant_edge")
     engine = index._engine
-    params = qdrant.SearchParams(hnsw_ef=index.knobs["hnsw_ef"])
+    params = index._params(index.knobs)  # oversampling too, where there are codes
 
     def ask(query: NDArray[Any]) -> object:
         near = qdrant.Query.Nearest(query[0].tolist())
