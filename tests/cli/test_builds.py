@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,6 +158,12 @@ runpy.run_module("retrieval", run_name="__main__")
 """
 
 
+def done(line: str) -> int:
+    """Of a line of the bar; how many it tells of at once is the decoder's affair."""
+    told = re.search(r"([\d,]+)/1,600", line)
+    return int(told[1].replace(",", "")) if told else 0
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_build_with_130_and_the_next_goes_on(tmp_path: Path) -> None:
     many = tmp_path / "many"
@@ -167,7 +174,7 @@ def test_ctrl_c_ends_a_build_with_130_and_the_next_goes_on(tmp_path: Path) -> No
     wanted = ("build", "--folder", str(many), "--gallery", "folder", "--index", "whash@exact")
     build = process(*wanted, "--json", cache=cache, python=("-c", HELD))
     assert build.stderr is not None
-    assert any("560/1,600" in line for line in build.stderr)  # beyond the first chunk
+    assert any(done(line) >= 560 for line in build.stderr)  # beyond the first chunk
     build.send_signal(signal.SIGINT)
     out, err = build.communicate()
     assert (build.returncode, out) == (130, "")
