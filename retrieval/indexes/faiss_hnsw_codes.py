@@ -18,7 +18,7 @@ from retrieval.indexes.faiss_graph import (
     search_params,
     sound,
 )
-from retrieval.indexes.faiss_pq import sub_quantisers
+from retrieval.indexes.faiss_pq import cut, sub_quantisers
 from retrieval.indexes.faiss_refined import Refined, refined, rotated
 from retrieval.runtime import threads
 from retrieval.types import Knob, Scores, Spec, Vectors
@@ -43,16 +43,7 @@ SPECS = (
         note=f"needs {2**COARSE} vectors or more",
         knobs=(
             *WIDE,
-            Knob(
-                name="m",
-                low=4,
-                high=256,
-                default=64,
-                when="build",
-                scale="log2",
-                unit="sub-quantisers",
-                help="Parts that a vector is cut into, 8 bits each; must divide its dimensions.",
-            ),
+            cut("8 bits each; must divide its dimensions"),
         ),
         filters="rows",
         needs=NEEDS,

@@ -14,7 +14,7 @@ import numpy as np
 from retrieval.errors import Damaged
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, engine_read, library
 from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe, sizes
-from retrieval.indexes.faiss_pq import sub_quantisers
+from retrieval.indexes.faiss_pq import cut, sub_quantisers
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
 from retrieval.where import Allowed
@@ -41,16 +41,7 @@ SPECS = (
                 help="How many times k candidates are compared again by their whole vectors.",
             ),
             NLIST,
-            Knob(
-                name="m",
-                low=4,
-                high=256,
-                default=64,
-                when="build",
-                scale="log2",
-                unit="sub-quantisers",
-                help="Parts that a vector is cut into, 4 bits each; must divide its dimensions.",
-            ),
+            cut("4 bits each; must divide its dimensions"),
         ),
         filters="rows",
         needs=NEEDS,

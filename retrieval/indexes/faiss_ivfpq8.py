@@ -13,9 +13,9 @@ import numpy as np
 from retrieval.errors import Damaged
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, engine_read, library, straight
 from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe
-from retrieval.indexes.faiss_pq import sub_quantisers
+from retrieval.indexes.faiss_pq import cut, sub_quantisers
 from retrieval.runtime import threads
-from retrieval.types import Knob, Spec, Vectors
+from retrieval.types import Spec, Vectors
 
 BITS = 8
 """Bits of a code of one sub-quantiser."""
@@ -30,16 +30,7 @@ SPECS = (
         knobs=(
             nprobe(8),
             NLIST,
-            Knob(
-                name="m",
-                low=4,
-                high=256,
-                default=64,
-                when="build",
-                scale="log2",
-                unit="bytes",
-                help="Parts that a vector is cut into, a byte each; must divide its dimensions.",
-            ),
+            cut("a byte each; must divide its dimensions", "bytes"),
         ),
         filters="rows",
         needs=NEEDS,

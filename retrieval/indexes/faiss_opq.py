@@ -12,9 +12,10 @@ import numpy as np
 from retrieval.errors import BadKnob, BadVectors
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, library, straight
 from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe, sizes
+from retrieval.indexes.faiss_pq import cut
 from retrieval.indexes.faiss_refined import Rotated, k_factor, rotated
 from retrieval.runtime import threads
-from retrieval.types import Knob, Spec, Vectors
+from retrieval.types import Spec, Vectors
 from retrieval.where import Allowed
 
 BITS = 4
@@ -36,17 +37,7 @@ SPECS = (
             nprobe(8),
             k_factor(32),
             NLIST,
-            Knob(
-                name="m",
-                low=4,
-                high=256,
-                default=64,
-                when="build",
-                scale="log2",
-                unit="sub-quantisers",
-                help=f"Parts that a vector is cut into, {BITS} bits each; {EACH} dimensions each "
-                "are kept.",
-            ),
+            cut(f"{BITS} bits each; {EACH} dimensions each are kept"),
         ),
         filters="rows",
         needs=NEEDS,

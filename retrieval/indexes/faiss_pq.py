@@ -4,6 +4,26 @@ from __future__ import annotations
 
 from retrieval.errors import BadKnob, BadVectors
 from retrieval.indexes.base import Index
+from retrieval.types import Knob
+
+
+def cut(each: str, unit: str = "sub-quantisers") -> Knob:
+    """The knob of how many parts a vector is cut into.
+
+    Args:
+        each: what a part takes, and what else must be known.
+        unit: what is counted.
+    """
+    return Knob(
+        name="m",
+        low=4,
+        high=256,
+        default=64,
+        when="build",
+        scale="log2",
+        unit=unit,
+        help=f"Parts that a vector is cut into, {each}.",
+    )
 
 
 def sub_quantisers(index: Index, bits: int, instead: str) -> int:
