@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import subprocess
 import sys
 import time
@@ -12,17 +11,14 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from retrieval.embedders import EMBEDDERS
-from retrieval.errors import BadImage, BadKnob, BadQuery, Refused, UnknownName
-from retrieval.indexes import INDEXES
+from retrieval.errors import BadImage, BadKnob, BadQuery, Refused
 from retrieval.lab import Lab
 from retrieval.panel import Panel
-from retrieval.types import Hit, Knob, Result, State, Timings
+from retrieval.types import Hit, Knob, Result, Timings
 from retrieval.ui import examples, figures
 from retrieval.ui.address import Address
 from retrieval.ui.api import Search
 from retrieval.ui.knobs import steps
-from retrieval.ui.menu import Menu
 from retrieval.ui.page import refuse_links
 from retrieval.ui.panel import View, draw
 from retrieval.ui.percentiles import FEWEST, KEYS, Latest
@@ -164,49 +160,6 @@ def test_a_panel_shows_its_problem_and_a_way_out() -> None:
     assert "It &lt;b&gt;reads." in html
     assert 'data-instead="conse-lite2"' in html
     assert "data-remove" not in html
-
-
-def test_pickers_list_what_is_not_ready_with_its_reason() -> None:
-    html = menu(FakeLab()).embedder_options("conse-lite2")
-    assert '<optgroup label="ConSE"><option value="conse-lite2" selected>' in html
-    assert 'value="openclip-vit-b-32" disabled title="OpenCLIP ViT-B/32 is not here' in html
-    assert (
-        "unreachable (605 MB): OpenCLIP ViT-B/32 is not here and the hub does not answer<" in html
-    )
-
-
-@pytest.mark.parametrize("public", [False, True])
-def test_what_needs_a_download_alone_can_be_picked_but_by_strangers(
-    public: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else nobody could ever have the page download a model."""
-    lab = FakeLab(public=public)
-    state = State("download", "downloads 605 MB when it is first used")
-    monkeypatch.setattr(lab, "states", lambda: {"openclip-vit-b-32": state})
-    html = menu(lab).embedder_options("conse-lite2")
-    [option] = re.findall('<option value="openclip-vit-b-32".*?</option>', html)
-    assert (" disabled" in option) == public
-    assert 'title="downloads 605 MB when it is first used"' in option
-    if not public:
-        assert "512 d · downloads 605 MB when it is first used<" in option
-
-
-def test_a_family_is_one_group_of_a_picker() -> None:
-    lab = FakeLab()
-    families = re.findall(
-        '<optgroup label="(.*?)"',
-        Menu(cast("Lab", lab), EMBEDDERS.specs(), INDEXES.specs()).embedder_options("conse-lite2"),
-    )
-    assert "Museum" in families and len(families) == len(set(families))
-
-
-def test_an_index_that_does_not_fit_is_changed_and_said() -> None:
-    panel, note = menu(FakeLab()).fit(Panel("phash", "faiss-hnsw", (("efSearch", 8),)))
-    assert panel == Panel("phash", "faiss-binary-hnsw")
-    assert "this panel uses FAISS binary HNSW" in note
-    assert menu(FakeLab()).fit(Panel("phash", "exact")) == (Panel("phash", "exact"), "")
-    with pytest.raises(UnknownName, match="perhaps: conse-lite2"):
-        menu(FakeLab()).fit(Panel("conse-lite", "exact"))
 
 
 def test_a_public_page_has_no_build_knobs() -> None:
