@@ -67,7 +67,7 @@ class Index(ABC):
         self.width = 0
         self._vectors: Vectors | None = None
         self._columns: Columns | None = None
-        self._together: tuple[Allowed, NDArray[Any]] | None = None
+        self._together: tuple[Allowed, NDArray[Any], str] | None = None
 
     def build(self, vectors: Vectors, columns: Columns | None = None) -> None:
         """Index the rows of ``vectors``, which stay unchanged; searchable on return.
@@ -220,10 +220,11 @@ class Index(ABC):
             return Filtered(*padded(len(queries), k))
         kept = self._together  # one reading: another thread may hold another filter's
         if kept is None or kept[0] is not where:
-            kept = where, together(vectors, where.rows, self.metric)
+            how = f"exact over the {len(where.rows):,} allowed"
+            kept = where, together(vectors, where.rows, self.metric), how
             self._together = kept if kept[1].nbytes <= TOGETHER else None
         rows, scores = nearest(kept[1], where.rows, queries, k, self.metric)
-        return Filtered(rows, scores, f"exact over the {len(where.rows):,} allowed{why}")
+        return Filtered(rows, scores, kept[2] + why)
 
     def _filled_up(self, queries: Vectors, k: int, where: Allowed, found: Filtered) -> Filtered:
         """The engine's answer; where it starved, the queries it starved on answered exactly."""
@@ -263,7 +264,7 @@ def finite(vectors: Vectors) -> bool:
     if vectors.dtype == BITS:
         return True
     # A sum of squares, half the time, is finite where all of them are, unless they are enormous.
-    if vectors.flags.c_contiguous and math.isfinite(np.vdot(vectors, vectors)):
+    if vectors.flags.c_contiguous and math.isfinite((flat := vectors.ravel()).dot(flat)):
         return True
     return bool(np.isfinite(vectors).all())
 

@@ -15,13 +15,13 @@ BUFFER = 1 << 24
 """Scores (64 MB), or candidates with their places (320 MB), that are held at once."""
 BLOCK = 1 << 17
 """Floats of the vectors that stay in a core's cache while few queries pass over them."""
-MANY, SHORT = 2048, 768
+MANY, SHORT = 2048, 512
 """Rows from which on, and dimensions up to which, BLAS's product with a vector is the faster one.
 
 OpenBLAS takes a second thread from 460,800 floats on, which is more than a block.
 """
-CACHED = 1 << 21
-"""Floats up to which it is, 8 MB: beyond, both wait for memory."""
+CACHED = 1 << 22
+"""Floats up to which it is, 16 MB: beyond, both wait for memory."""
 FEW = 8
 """Up to this many queries are multiplied in blocks too small for BLAS to pack or to share out."""
 SMALL = 1 << 18
