@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +21,7 @@ from retrieval.errors import BadQuery, LabError, Refused, Unsupported
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
 from retrieval.measure import drawn, scale
+from retrieval.measure.drawing import Drawing
 from retrieval.measure.notes import FILE, Notes
 from retrieval.measure.outlook import outlooks
 from retrieval.measure.scale import Job, Left, Mark, cheapest, known, lists, marks, measure
@@ -79,6 +82,23 @@ def test_what_would_outlast_the_time_is_not_begun(
     left = [step for step in steps if isinstance(step, Left)]
     assert [each.count for each in left] == [SMALL[1]] * len(FEW)
     assert all("longer than what is left" in each.problem for each in left)
+
+
+def test_what_takes_long_to_make_ready_is_measured_all_the_same(
+    here: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a slice of a busy machine is over before it has measured anything, each time."""
+    now, ready = [0.0], Drawing.ready
+
+    def slow(drawing: Drawing) -> object:
+        now[0] += 100 if drawing.pace == 0 else 0  # the first time
+        return ready(drawing)
+
+    clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter)
+    monkeypatch.setattr(Drawing, "ready", slow)
+    monkeypatch.setattr(scale, "time", clock)
+    for _ in range(2):  # a slice is of one, and the next goes on
+        assert [isinstance(step, Mark) for step in measure(here, job(here), 10)] == [True]
 
 
 def test_an_engine_that_fails_costs_its_own_marks(

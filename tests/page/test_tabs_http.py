@@ -214,7 +214,8 @@ def test_scale_is_measured_in_a_slice_and_given_as_files(public: Served) -> None
     assert "measures 10 at a time" in refusal(
         public, "/tab/scale/measure", {**PICTURES, "seconds": 11}
     )
-    status, lines = sent(public, "/tab/scale/measure", {**PICTURES, "seconds": 2, "memory": 0.02})
+    body = {**PICTURES, "seconds": 10, "memory": 0.02}
+    status, lines = sent(public, "/tab/scale/measure", body)
     assert status == 200 and "measured and kept" in lines[-1]["say"], lines[-1]
     _, drawn = sent(public, "/tab/scale", PICTURES)
     assert 'max="10"' in drawn[0]["head"] and "Measured on" in drawn[0]["plot"]
