@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,11 @@ def tables(server: Cluster) -> set[str]:
 def killed(pid: int) -> None:
     """End a process and its children by -9 and wait until they are gone."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    handles = [os.pidfd_open(each) for each in (pid, *map(int, children))]
-    for handle in handles:
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    handles = []
+    for each in (pid, *map(int, children)):
+        with suppress(ProcessLookupError):  # a child may end by itself meanwhile
+            handles.append(os.pidfd_open(each))
+            signal.pidfd_send_signal(handles[-1], signal.SIGKILL)
     for handle in handles:
         gone(handle)
 

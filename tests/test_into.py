@@ -23,7 +23,7 @@ from retrieval.query import Query
 from retrieval.runtime.postgres import Cluster
 from retrieval.types import Metric
 from tests import pgserver, remotes
-from tests.held import LONGEST, until
+from tests.held import LONGEST, ending, until
 from tests.pgserver import tables
 from tests.vectors import drawn, made
 
@@ -87,23 +87,24 @@ def test_panels_use_what_was_loaded(
 @pytest.mark.parametrize("remote", ["qdrant-server"], indirect=True)
 def test_the_command_killed_goes_on(remote: Any, tmp_path: Path) -> None:
     command = [*COMMAND, "--to", f"qdrant://127.0.0.1:{remote.port}"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    go, plain = threading.Event(), remote.answer
+    here, go, plain = threading.Event(), threading.Event(), remote.answer
 
     def puts() -> int:
         return sum(each.startswith("PUT") and each.endswith("/points") for each in remote.asked)
 
     def answer(*asked: Any) -> Any:
         if puts() > 3 and not go.is_set():  # whoever puts the fourth batch waits, and is killed
+            here.set()
             go.wait(LONGEST)
             return 500, {}
         return plain(*asked)
 
     remote.answer = answer
-    until(lambda: puts() > 3 or process.poll() is not None)
-    process.kill()
-    process.communicate()
-    go.set()
+    with ending(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)) as process:
+        until(lambda: here.is_set() or process.poll() is not None)
+        process.kill()
+        process.communicate()
+        go.set()
     assert process.returncode == -9
     (held,) = remote.held.values()
     there = held.engine.info().points_count
