@@ -1,13 +1,14 @@
-"""Measuring that waits after its first step, so that it can surely be stopped or left."""
+"""What is held until a test lets it go, waits that end, and processes that end with their test."""
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import Any, AnyStr
 
 import pytest
 
@@ -25,6 +26,16 @@ def until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < end, "it never comes"
         time.sleep(0.01)
+
+
+@contextmanager
+def ending(process: subprocess.Popen[AnyStr]) -> Iterator[subprocess.Popen[AnyStr]]:
+    """A process that is ended with the block, and its pipes too, whatever fails in it."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import stat
 import subprocess
 import sys
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.parts import SUFFIX
-from tests.held import until
+from tests.held import ending, until
 from tests.hubclient import HubClient, environ
 from tests.hubserver import HubServer, Trouble
 from tests.hubtold import digest
@@ -87,10 +85,8 @@ def begin(server: HubServer, home: Path) -> subprocess.Popen[bytes]:
 def killed(server: HubServer, home: Path) -> int:
     """Kill a process in the middle of a download; the bytes of it that are on the disk."""
     server.trouble.stall = {FILE: HALF}
-    process = begin(server, home)
-    until(lambda: sum(each.stat().st_size for each in parts(home)) >= HALF - CHUNK)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with ending(begin(server, home)):
+        until(lambda: sum(each.stat().st_size for each in parts(home)) >= HALF - CHUNK)
     server.trouble.go_on.set()
     server.trouble = Trouble()
     server.sent.clear()

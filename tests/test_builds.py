@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.query import Query
-from tests.held import LONGEST
+from tests.held import LONGEST, ending
 from tests.served import QUIET, ROOT
 
 pytestmark = QUIET
@@ -85,14 +86,16 @@ def right(cache: Path, folder: Path) -> None:
 
 
 def test_two_processes_build_one_index(tmp_path: Path, folder: Path) -> None:
-    pair = [building(tmp_path, folder, "start") for _ in range(2)]
-    for each in pair:
-        assert each.stdout is not None and each.stdout.readline() == "here\n"
-    for each in pair:  # both are loaded now, and go
-        assert each.stdin is not None
-        each.stdin.write("\n")
-        each.stdin.flush()
-    said = [each.communicate(timeout=LONGEST)[0].strip() for each in pair]
+    with ExitStack() as ends:
+        starts = (building(tmp_path, folder, "start") for _ in range(2))
+        pair = [ends.enter_context(ending(each)) for each in starts]
+        for each in pair:
+            assert each.stdout is not None and each.stdout.readline() == "here\n"
+        for each in pair:  # both are loaded now, and go
+            assert each.stdin is not None
+            each.stdin.write("\n")
+            each.stdin.flush()
+        said = [each.communicate(timeout=LONGEST)[0].strip() for each in pair]
     assert sorted(said) == ["fresh", "loaded"]
     assert [each.returncode for each in pair] == [0, 0]
     right(tmp_path, folder)
@@ -100,7 +103,7 @@ def test_two_processes_build_one_index(tmp_path: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("stop", ["rows", "manifest", "swap", "index"])
 def test_a_build_that_is_killed_is_made_up_for(tmp_path: Path, folder: Path, stop: str) -> None:
-    with building(tmp_path, folder, stop) as victim:
+    with ending(building(tmp_path, folder, stop)) as victim:
         assert victim.stdout is not None
         assert victim.stdout.readline() == "here\n"
         os.kill(victim.pid, signal.SIGKILL)

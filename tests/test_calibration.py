@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +19,7 @@ from retrieval.measure.calibrations import calibrations, fitted, key
 from retrieval.measure.quality import by_label
 from retrieval.measure.sweep import Kind
 from retrieval.store import place
+from tests.held import ending
 
 
 def drawn(count: int, seed: int = 0) -> np.ndarray:
@@ -167,14 +166,10 @@ while True:
 def test_a_kill_leaves_a_whole_fit(tmp_path: Path) -> None:
     lab = Lab(cache=tmp_path)
     wanted = {**key(lab.gallery("stamps"), lab.spec("phash"), "picture"), "words": "mine"}
-    child = subprocess.Popen(
-        [sys.executable, "-c", KEEP, str(tmp_path)], stdout=subprocess.PIPE, env={**os.environ}
-    )
-    assert child.stdout is not None
-    assert [child.stdout.readline() for _ in range(5)] == [b"saved\n"] * 5
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
+    command = [sys.executable, "-c", KEEP, str(tmp_path)]
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE)) as child:
+        assert child.stdout is not None
+        assert [child.stdout.readline() for _ in range(5)] == [b"saved\n"] * 5
     found = calibrations(lab).find(wanted)
     assert found is not None and found.queries == 60
     calibrations(lab).save(wanted, fit(drawn(60), np.arange(60)))  # what was left is no hindrance

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ import pytest
 from retrieval import manifest
 from retrieval.errors import Damaged, LabError
 from retrieval.runtime.disk import exchange
-from tests.held import LONGEST
+from tests.held import LONGEST, ending
 
 KEY = {"kind": "test", "name": "naïve"}
 
@@ -82,20 +81,16 @@ from retrieval import manifest
 with manifest.publish(Path(sys.argv[1]), {"kind": "test"}) as beside:
     (beside / "data.bin").write_bytes(b"new")
     print("writing", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
 def test_kill_9_leaves_the_old(tmp_path: Path) -> None:
     folder = made(tmp_path)
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(folder)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "writing\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
     assert manifest.check(folder)["key"] == KEY
     assert len(list(tmp_path.iterdir())) == 2
     with manifest.publish(folder, KEY) as beside:
@@ -149,15 +144,13 @@ def test_a_reader_sees_one_whole_folder_while_it_is_replaced(tmp_path: Path) -> 
         for name in ("one", "two"):
             (beside / name).write_text("first")
     for _ in range(4):
-        process = subprocess.Popen([sys.executable, "-c", SWAPS, str(folder)])
-        end, wanted = time.monotonic() + LONGEST, len(seen) + 20
-        while len(seen) < wanted and time.monotonic() < end:
-            assert (folder / manifest.NAME).exists()
-            one, two = manifest.steady(folder, pair)
-            assert one == two
-            seen.add(f"{process.pid} {one}")
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with ending(subprocess.Popen([sys.executable, "-c", SWAPS, str(folder)])) as process:
+            end, wanted = time.monotonic() + LONGEST, len(seen) + 20
+            while len(seen) < wanted and time.monotonic() < end:
+                assert (folder / manifest.NAME).exists()
+                one, two = manifest.steady(folder, pair)
+                assert one == two
+                seen.add(f"{process.pid} {one}")
         one, two = pair(folder)
         assert one == two
         assert len(seen) >= wanted

@@ -13,7 +13,7 @@ import pytest
 
 from retrieval.parts import SUFFIX
 from retrieval.telling import Bar
-from tests.held import LONGEST, until
+from tests.held import LONGEST, ending, until
 from tests.hubclient import HubClient
 from tests.hubserver import HubServer, Trouble
 from tests.hubtold import digest
@@ -162,11 +162,11 @@ def test_a_part_with_other_bytes_is_noticed(
 
 def test_two_processes_download_once(server: HubServer, tmp_path: Path) -> None:
     server.trouble.stall = {FILE: HALF}
-    both = [begin(server, tmp_path) for _ in range(2)]
-    until(lambda: server.log.count(f"HEAD /lab/net/resolve/{SHA}/{FILE}") == 2)
-    time.sleep(0.3)  # the second is at the lock, or would be asking for bytes
-    server.trouble.go_on.set()
-    assert [each.wait(LONGEST) for each in both] == [0, 0]
+    with ending(begin(server, tmp_path)) as one, ending(begin(server, tmp_path)) as other:
+        until(lambda: server.log.count(f"HEAD /lab/net/resolve/{SHA}/{FILE}") == 2)
+        time.sleep(0.3)  # the second is at the lock, or would be asking for bytes
+        server.trouble.go_on.set()
+        assert (one.wait(LONGEST), other.wait(LONGEST)) == (0, 0)
     assert server.sent[FILE] == SIZE
 
 

@@ -21,6 +21,7 @@ from retrieval.query import Query
 from retrieval.runtime.postgres import Cluster, programs
 from retrieval.types import Metric, Result
 from tests import pgserver
+from tests.held import ending
 from tests.pgserver import asked, gone, killed, tables, user
 from tests.vectors import built, drawn, made
 
@@ -29,18 +30,13 @@ folder, server, ended = pgserver.folder, pgserver.server, pgserver.ended
 
 
 def test_a_server_ends_with_the_last_that_uses_it(server: Cluster, tmp_path: Path) -> None:
-    users = [user(tmp_path / "pg") for _ in range(2)]
-    pids = set()
-    for each in users:
-        assert each.stdout
-        pids.add(int(each.stdout.readline()))
-    (pid,) = pids  # they share one
-    handle = os.pidfd_open(pid)
-    users[0].kill()
-    users[0].communicate()
-    assert not select.select([handle], [], [], 0)[0]
-    users[1].kill()
-    users[1].communicate()
+    with ending(user(tmp_path / "pg")) as one:
+        with ending(user(tmp_path / "pg")) as other:
+            assert one.stdout and other.stdout
+            pids = {int(each.readline()) for each in (one.stdout, other.stdout)}
+            (pid,) = pids  # they share one
+            handle = os.pidfd_open(pid)
+        assert not select.select([handle], [], [], 0)[0]
     gone(handle)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -20,6 +18,7 @@ from retrieval.errors import BadQuery, NotReady
 from retrieval.lab import Lab
 from retrieval.measure import tally
 from retrieval.measure.votes import MOST, Vote, Votes, current, handed, parsed, votes
+from tests.held import ending
 
 ONE, OTHER = "conse-lite2@exact", "captions@exact"
 
@@ -178,15 +177,12 @@ for number in range(100_000):
 
 
 def test_a_kill_loses_no_vote_that_was_cast(tmp_path: Path) -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-c", CAST, str(tmp_path)], stdout=subprocess.PIPE, env={**os.environ}
-    )
-    assert child.stdout is not None
-    assert [int(child.stdout.readline()) for _ in range(20)] == list(range(20))
-    child.send_signal(signal.SIGKILL)
-    last = int([b"19", *child.stdout.read().split()][-1])
-    child.wait()
-    child.stdout.close()
+    command = [sys.executable, "-c", CAST, str(tmp_path)]
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE)) as child:
+        assert child.stdout is not None
+        assert [int(child.stdout.readline()) for _ in range(20)] == list(range(20))
+        child.kill()
+        last = int([b"19", *child.stdout.read().split()][-1])
     store = Votes(tmp_path)
     assert len(store.read("stamps")[0]) >= last + 1
     store.add(vote(999_999))

@@ -53,13 +53,12 @@ def refused(answer: tuple[int, str, str], saying: str) -> None:
 def process(
     *arguments: str, cache: Path, python: Sequence[str] = ("-m", "retrieval"), **more: Any
 ) -> subprocess.Popen[str]:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [sys.executable, *python, *arguments, "--cache", str(cache)],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
-        **more,
+        **{**pipes, **more},
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from retrieval import cli
 from tests.cli.commands import ASKED, ROOT, Run, process, refused
+from tests.held import ending
 
 
 def test_compare_prints_the_documented_json(run: Run) -> None:
@@ -79,12 +80,12 @@ def test_list_is_json_by_kind(run: Run, kind: tuple[str, ...]) -> None:
 
 
 def test_a_reader_that_leaves_is_no_complaint(tmp_path: Path) -> None:
-    listing = process("list", cache=tmp_path)
-    assert listing.stdout is not None and listing.stderr is not None
-    listing.stdout.close()
-    with listing.stderr:
-        assert listing.stderr.read() == ""
-    assert listing.wait() == cli.PIPE
+    reader, writer = os.pipe()
+    os.close(reader)  # before it says anything
+    with ending(process("list", cache=tmp_path, stdout=writer)) as listing:
+        os.close(writer)
+        assert listing.stderr is not None and listing.stderr.read() == ""
+        assert listing.wait() == cli.PIPE
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
@@ -110,8 +111,9 @@ def test_a_terminal_without_the_signs_still_shows_the_answer(
     (owl / "captions.csv").write_text("file,caption\n\N{OWL}.png,an \N{OWL}", "utf-8")
     asked = ("search", "--folder", str(owl), "--gallery", "folder", "--row", "0")
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    shown = process(*asked, "--panel", "phash@exact", cache=tmp_path / "cache", env=ascii_only)
-    out, err = shown.communicate()
+    given = (*asked, "--panel", "phash@exact")
+    with ending(process(*given, cache=tmp_path / "cache", env=ascii_only)) as shown:
+        out, err = shown.communicate()
     assert shown.returncode == 0, err
     assert r"an \U0001f989" in out
 

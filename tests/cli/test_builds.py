@@ -16,6 +16,7 @@ from retrieval.embedders import EMBEDDERS
 from retrieval.indexes import INDEXES
 from retrieval.types import Spec
 from tests.cli.commands import Run, Stopping, process, refused
+from tests.held import ending
 
 
 def test_build_says_what_it_built_and_then_that_it_was_there(run: Run) -> None:
@@ -173,15 +174,15 @@ def test_ctrl_c_ends_a_build_with_130_and_the_next_goes_on(tmp_path: Path) -> No
         Image.new("L", (9, 9), number % 256).save(many / f"{number}.png")
     cache = tmp_path / "cache"
     wanted = ("build", "--folder", str(many), "--gallery", "folder", "--index", "whash@exact")
-    build = process(*wanted, "--json", cache=cache, python=("-c", HELD))
-    assert build.stderr is not None
-    assert any(done(line) >= 560 for line in build.stderr)  # beyond the first chunk
-    build.send_signal(signal.SIGINT)
-    out, err = build.communicate()
+    with ending(process(*wanted, "--json", cache=cache, python=("-c", HELD))) as build:
+        assert build.stderr is not None
+        assert any(done(line) >= 560 for line in build.stderr)  # beyond the first chunk
+        build.send_signal(signal.SIGINT)
+        out, err = build.communicate()
     assert (build.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "parallax: stopped; the same command goes on from here"
     assert list(cache.rglob("chunk.npy"))
-    again = process(*wanted, "--json", cache=cache)
-    out, err = again.communicate()
+    with ending(process(*wanted, "--json", cache=cache)) as again:
+        out, err = again.communicate()
     assert again.returncode == 0, err
     assert json.loads(out)["built"][0]["rows"] == 1600

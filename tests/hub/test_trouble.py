@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -14,7 +12,7 @@ import pytest
 
 from retrieval.errors import Damaged, NotReady
 from retrieval.galleries import hub as galleries
-from tests.held import until
+from tests.held import ending, until
 from tests.hub.split import BUILD, ENTRY, OTHER, SHA, build
 from tests.hubclient import HubClient, environ
 from tests.hubserver import HubServer, Trouble
@@ -37,13 +35,10 @@ def test_killed_in_the_middle_it_goes_on(
     held = BUILD.replace("seen.append(step)", "time.sleep(600 if step[1] > 11 else 0)")
     given = {"entry": asdict(ENTRY), "cache": str(tmp_path / "cache"), "limit": None}
     code = f"import time\nglobals().update({given!r})\n{held}"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], env=environ(tmp_path / "home", server.url)
-    )
     first = galleries.place(ENTRY, tmp_path / "cache") / "journal.json"
-    until(lambda: first.exists() or process.poll() is not None)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", code]
+    with ending(subprocess.Popen(command, env=environ(tmp_path / "home", server.url))) as process:
+        until(lambda: first.exists() or process.poll() is not None)
     assert first.exists() and not (first.parent / "manifest.json").exists()
     with pytest.raises(NotReady, match="tiny is not built yet"):
         galleries.open_gallery(ENTRY, tmp_path / "cache")
