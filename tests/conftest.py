@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from retrieval import probe
 from retrieval.embedders import EMBEDDERS
+from retrieval.indexes import pgvector, postgres
 from retrieval.lab import Lab
 from retrieval.runtime import paths, servers
 from retrieval.store import Store
@@ -19,10 +21,16 @@ from tests.fakes import BLIND, COLOUR, Colours
 from tests.hubclient import HubClient
 from tests.hubserver import HubServer, Trouble
 
+SLOW = (HealthCheck.too_slow,)
 for name in ("JINA_API_KEY", "COHERE_API_KEY"):  # no test spends the money of whoever runs it
     os.environ.pop(name, None)
 probe.PATIENCE = 60.0  # seconds: a busy machine is no server that hangs
 os.environ.setdefault(servers.VARIABLE, "60")
+postgres.SECONDS = pgvector.SECONDS = 60
+postgres.PLAIN["statement_timeout"] = "60s"
+# nor is it a strategy that is slow, and examples are the same each time
+settings.register_profile("here", deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.load_profile("here")
 
 
 @pytest.fixture

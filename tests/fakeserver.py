@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 Answer = tuple[int, Any]
 
 
-LONGEST = 60.0
+LONGEST = 240.0
 """Seconds for which a slow server holds an answer, unless its mood changes."""
 
 

@@ -44,6 +44,8 @@ def environ(home: Path, endpoint: str, cache: Path | None = None) -> dict[str, s
         **kept,
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(home),
+        "HF_HUB_DOWNLOAD_TIMEOUT": f"{LONGEST:.0f}",  # a busy machine is no hub that hangs
+        "HF_HUB_ETAG_TIMEOUT": f"{LONGEST:.0f}",
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",

@@ -14,6 +14,7 @@ from retrieval.measure.calibrations import calibrations
 from retrieval.panel import Panel
 from retrieval.ui.ratings import Rating, Ratings
 from tests.bare import unmeasured
+from tests.held import ENOUGH
 
 EMBEDDER = "efficientnet-lite0"
 PANEL = Panel(EMBEDDER, "faiss-ivf")
@@ -25,7 +26,7 @@ def ratings(lab: Lab) -> tuple[Ratings, list[Rating]]:
     return made, made.of(lab.gallery("stamps"), [EMBEDDER], [PANEL])
 
 
-def measure(lab: Lab, seconds: float = 60) -> list[Rating]:
+def measure(lab: Lab, seconds: float = ENOUGH) -> list[Rating]:
     made, every = ratings(lab)
     list(made.measure(lab.gallery("stamps"), every, seconds))
     return every
@@ -41,7 +42,8 @@ def test_what_is_whole_is_there_in_the_next_process(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.quality.values, own.quality.values)
     assert again.quality.rows() == own.quality.rows()
     assert other.by_index == panel.by_index and other.loss.model == panel.loss.model
-    assert list(Ratings(lab, calibrations(lab)).measure(lab.gallery("stamps"), [again], 60)) == []
+    made = Ratings(lab, calibrations(lab))
+    assert list(made.measure(lab.gallery("stamps"), [again], ENOUGH)) == []
 
 
 def test_what_is_not_whole_is_not_kept(tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_what_cannot_be_kept_is_said_and_stays_in_the_process(
     (tmp_path / "qualities").write_text("a file is in the way")
     made, every = ratings(lab)
     with pytest.raises(LabError):
-        list(made.measure(lab.gallery("stamps"), every, 60))
+        list(made.measure(lab.gallery("stamps"), every, ENOUGH))
     assert any(each.finished for each in every)
 
 

@@ -21,6 +21,7 @@ from retrieval.measure.rounds import sweeps
 from retrieval.measure.scale import Mark, Running
 from retrieval.measure.sweeps import Sweep, Sweeps
 from tests.bare import unmeasured
+from tests.held import LONGEST
 from tests.page.test_plots import SPECS, job, point, stored
 
 TURNS = 12
@@ -44,7 +45,7 @@ def test_two_processes_lose_nothing_of_each_other(tmp_path: Path) -> None:
     cache = tmp_path / "both"
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         for each in [pool.submit(keep, cache, sweep, at * TURNS + 1) for at in range(2)]:
-            each.result(60)
+            each.result(LONGEST)
     found = Sweeps(cache / "none", cache).find(sweep.key)
     assert found is not None
     wanted = range(1, 2 * TURNS + 1)

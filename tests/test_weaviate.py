@@ -23,7 +23,7 @@ from tests.fakeweaviate import Weaviate
 from tests.vectors import built, drawn, made
 
 pytestmark = pytest.mark.server
-LATE = 20.0
+LATE = 100.0
 """Seconds: many more than the one that is enough."""
 NAMES = [each for each in INDEXES.names() if each.startswith("weaviate-")]
 each = pytest.mark.parametrize("name", NAMES)
@@ -156,12 +156,13 @@ def test_one_of_two_interfaces_down_is_said_before_timing(
 ) -> None:
     vectors = drawn(Metric.COSINE, 30)
     index = built("weaviate-hnsw", Metric.COSINE, vectors)
-    monkeypatch.setenv(servers.VARIABLE, "1")
     server._calls.stop(None).wait(10)  # gRPC alone
-    start = time.monotonic()
-    with pytest.raises(Unreachable, match="Weaviate at 127.0.0.1:.* does not answer"):
-        index.reach()
-    assert time.monotonic() - start < LATE
+    with monkeypatch.context() as hasty:
+        hasty.setenv(servers.VARIABLE, "1")
+        start = time.monotonic()
+        with pytest.raises(Unreachable, match="Weaviate at 127.0.0.1:.* does not answer"):
+            index.reach()
+        assert time.monotonic() - start < LATE
     server.stop()
     server.start()
     index.reach()
@@ -209,7 +210,7 @@ def test_calls_to_one_that_is_away_hold_no_places(
     """The client by itself would try again for a minute, and there is room for 16 such calls."""
     vectors = drawn(Metric.COSINE, 30)
     index = built("weaviate-hnsw", Metric.COSINE, vectors)
-    monkeypatch.setenv(servers.VARIABLE, "5")
+    monkeypatch.setenv(servers.VARIABLE, "30")
     server.mood = 503
     start = time.monotonic()
     for _ in range(servers.CALLS + 4):
@@ -217,7 +218,7 @@ def test_calls_to_one_that_is_away_hold_no_places(
             index.search(vectors[:1], 1)
     server.mood = ""
     assert index.search(vectors[:1], 1)[0].tolist() == [[0]]
-    assert time.monotonic() - start < 40  # each would wait for its five seconds
+    assert time.monotonic() - start < 60  # each of the last would wait for a place
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from retrieval.lab import Lab
+from tests.held import LONGEST
 from tests.served import QUIET, ROOT, Served, sentence, served
 
 pytestmark = [pytest.mark.server, QUIET]
@@ -29,7 +30,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def fetched(web: Served, path: str, method: str = "GET") -> tuple[int, bytes]:
     """Ask for a path as it is: a client would tidy it."""
     address = web.client.base_url
-    with socket.create_connection((address.host, address.port or 80), timeout=20) as line:
+    with socket.create_connection((address.host, address.port or 80), timeout=LONGEST) as line:
         head = f"{method} {path} HTTP/1.1\r\nHost: {address.host}\r\nConnection: close\r\n\r\n"
         line.sendall(head.encode("utf-8"))
         parts = iter(lambda: line.recv(1 << 16), b"")

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from retrieval.ui import launch, turn
+from retrieval.ui import duplicates, launch, turn
 from tests.fake_lab import FakeLab, answers
 from tests.held import LONGEST
 
@@ -95,6 +95,7 @@ def start(lab: FakeLab) -> Site:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who measures waits for the last step of the test before, however long that takes."""
     monkeypatch.setattr(turn, "PATIENCE", LONGEST)
+    monkeypatch.setattr(duplicates, "PATIENCE", LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,8 @@ def test_the_public_app_answers_a_client(tmp_path: Path) -> None:
         assert running.stdout is not None
         try:
             said = next(line for line in running.stdout if "Running on local URL" in line)
-            client = Client(said.split()[-1], verbose=False)
+            patient = {"timeout": LONGEST}  # and not httpx's five seconds
+            client = Client(said.split()[-1], verbose=False, httpx_kwargs=patient)
             panels = ["conse-lite2@exact", "conse-lite2@faiss-hnsw?M=8"]
             given = {"text": "a bird", "panels": panels, "gallery": "stamps", "k": 3}
             asked = client.submit(**given, api_name="/compare_search")

@@ -26,7 +26,7 @@ from tests.remote.engines import Hurry, each, variable
 from tests.vectors import built, drawn, made
 
 pytestmark = pytest.mark.server
-LATE = 20.0
+LATE = 100.0
 """Seconds: many more than the one that is enough, far fewer than a slow server takes."""
 
 

@@ -12,6 +12,7 @@ from retrieval.measure.rounds import Running, sweeps
 from retrieval.ui import ratings
 from retrieval.ui.turn import turn
 from tests.held import held
+from tests.page.conftest import PATIENT
 from tests.page.tabs.opened import TRADEOFFS, job, opened, said
 
 pytestmark = pytest.mark.browser
@@ -71,6 +72,7 @@ def test_a_second_touch_opens_what_the_first_has_shown(browser: Browser, url: st
     phone = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
     )
+    phone.set_default_timeout(PATIENT)
     try:
         tab = opened(phone.new_page(), url + TRADEOFFS)
         mark = tab.locator("#tradeoffs .dot").nth(6)
