@@ -13,6 +13,7 @@ import gradio as gr
 from retrieval.errors import NotReady
 from retrieval.lab import Lab
 from retrieval.runtime import courtesy, working
+from retrieval.ui import patient
 from retrieval.ui.answers import Answers
 from retrieval.ui.page import build
 from retrieval.ui.routes import routes
@@ -58,6 +59,7 @@ def start(answers: Answers, host: str, port: int | None = None, quiet: bool = Fa
         quiet: say nothing on the terminal.
     """
     courtesy.serve()
+    patient.install()
     page = build(answers)
     given = arguments(answers.lab)
     given["app_kwargs"]["routes"] += tabs(answers)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import json
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -52,6 +56,19 @@ def streamed(url: str, number: int, data: list[Any]) -> dict[str, Any]:
             if message.get("msg") == "process_completed":
                 return cast(dict[str, Any], message)
     raise AssertionError("no answer")
+
+
+def test_a_page_has_longer_than_gradios_five_seconds_to_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where it had not, its app was started again on the next port, which it cannot be."""
+    hurried = SimpleNamespace(sleep=time.sleep, time=partial(next, itertools.count(0, 10)))
+    monkeypatch.setattr("gradio.http_server.time", hurried)
+    page = start(answers(FakeLab()), "127.0.0.1", quiet=True)
+    try:
+        assert CLIENT.get(f"{page.local_url}config").status_code == 200
+    finally:
+        page.close()
 
 
 def test_pictures_come_with_cache_headers(server: tuple[str, FakeLab]) -> None:
