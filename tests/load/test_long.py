@@ -65,6 +65,7 @@ def grown(before: dict[str, Any], after: dict[str, Any], megabytes: float) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_ten_thousand_queries_leave_nothing_behind(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +85,7 @@ def test_ten_thousand_queries_leave_nothing_behind(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.server
 def test_hundreds_of_visits_leave_nothing_behind(
     web: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
