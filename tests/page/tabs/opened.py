@@ -12,6 +12,8 @@ from tests.held import ENOUGH
 from tests.page.test_tabs_http import few
 
 ROW = "?gallery=stamps&row=10&panel=efficientnet-lite2@exact"
+CLOSE = "conse-lite0"
+"""An embedder of whose sweep the settings of HNSW stand some pixels apart."""
 TRADEOFFS = ROW + "&tab=tradeoffs&embedder=efficientnet-lite2&queries=picture"
 
 

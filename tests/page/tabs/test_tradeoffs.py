@@ -13,7 +13,7 @@ from retrieval.ui import ratings
 from retrieval.ui.turn import turn
 from tests.held import held
 from tests.page.conftest import PATIENT
-from tests.page.tabs.opened import TRADEOFFS, job, opened, said
+from tests.page.tabs.opened import CLOSE, TRADEOFFS, job, opened, said
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +41,7 @@ def test_a_settings_figures_are_shown_and_enter_opens_it(tab: Page, url: str) ->
 
 def test_a_pointer_means_the_nearest_mark(tab: Page, url: str) -> None:
     """Marks lie in the reach of those that are drawn after them."""
-    opened(tab, url + TRADEOFFS)
+    opened(tab, url + TRADEOFFS.replace("embedder=efficientnet-lite2", f"embedder={CLOSE}"))
     expect(tab.locator("#tradeoffs .dot").first).to_be_visible()
     expect(tab.locator("#scale h2")).to_be_visible()  # from now on nothing moves
     places = tab.evaluate("""() => [...document.querySelectorAll("#tradeoffs .dot")].map((each) => {
@@ -59,7 +59,7 @@ def test_a_pointer_means_the_nearest_mark(tab: Page, url: str) -> None:
         for each in alone
         if any(0 < (each[0] - a) ** 2 + (each[1] - b) ** 2 < 144 for a, b, _ in known)
     ]
-    assert near
+    assert len(near) > 5
     for x, y, panel in near[:8]:
         tab.mouse.move(x, y)
         expect(tab.locator(".dot.told")).to_have_attribute("data-apply", panel)
