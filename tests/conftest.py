@@ -26,7 +26,8 @@ for name in ("JINA_API_KEY", "COHERE_API_KEY"):  # no test spends the money of w
     os.environ.pop(name, None)
 probe.PATIENCE = 60.0  # seconds: a busy machine is no server that hangs
 os.environ.setdefault(servers.VARIABLE, "60")
-postgres.SECONDS = pgvector.SECONDS = 60
+for each in (postgres, pgvector):
+    vars(each)["SECONDS"] = 60
 postgres.PLAIN["statement_timeout"] = "60s"
 # nor is it a strategy that is slow, and examples are the same each time
 settings.register_profile("here", deadline=None, derandomize=True, suppress_health_check=SLOW)

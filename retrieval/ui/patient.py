@@ -21,7 +21,7 @@ class Patient(http_server.Server):
             ServerFailedToStartError: it has ended, or takes longer still.
         """
         try:
-            super().run_in_thread()
+            super().run_in_thread()  # type: ignore[no-untyped-call]
         except ServerFailedToStartError:
             end = time.monotonic() + LONGEST
             while not self.started:
