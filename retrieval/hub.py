@@ -16,6 +16,7 @@ from typing import Any, Literal
 from retrieval import parts
 from retrieval.errors import Damaged, LabError, NotReady, Unreachable
 from retrieval.runtime.disk import sha256
+from retrieval.runtime.paths import expanded
 from retrieval.telling import Bar, now
 
 Kind = Literal["model", "dataset"]
@@ -35,7 +36,7 @@ def offline() -> bool:
 def folder() -> Path:
     """Where the client keeps what it has downloaded."""
     named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    return Path(os.path.expandvars(named or f"{_home()}/hub")).expanduser()
+    return expanded(os.path.expandvars(named or f"{_home()}/hub"))
 
 
 def _home() -> str:
@@ -45,9 +46,9 @@ def _home() -> str:
 
 def token() -> bool:
     """Whether a token is there that the client would send."""
-    file = Path(os.path.expandvars(os.environ.get("HF_TOKEN_PATH", f"{_home()}/token")))
+    file = expanded(os.path.expandvars(os.environ.get("HF_TOKEN_PATH", f"{_home()}/token")))
     named = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
-    return bool(named) or file.expanduser().is_file()
+    return bool(named) or file.is_file()
 
 
 def page(repo: str, kind: Kind) -> str:

@@ -6,10 +6,10 @@ import importlib.util
 import os
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 from retrieval import commits, hub, probe
 from retrieval.errors import LabError
+from retrieval.runtime.paths import expanded
 from retrieval.types import Spec, State
 
 READY = State("ready")
@@ -102,7 +102,7 @@ def _folder(spec: Spec, public: bool) -> State | None:
     if variable and not os.environ.get(variable):
         return State("key", f"set {variable} to a folder with {', '.join(spec.param('local'))}")
     named = os.environ[variable] if variable else str(spec.param("folder"))
-    folder = Path(os.path.expanduser(named))  # noqa: PTH111 - leaves ~nobody as it is
+    folder = expanded(named)
     missing = [name for name in spec.param("local") if not (folder / name).is_file()]
     if missing:
         by = f", named by {variable}," if variable else ""

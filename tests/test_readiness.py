@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval import probe
+from retrieval import hub, probe
 from retrieval.readiness import state
 from retrieval.types import Spec, State
 from tests.held import LONGEST
@@ -123,6 +123,20 @@ def test_the_cache_is_where_the_client_has_it(tmp_path: Path) -> None:
             for code in (asked, ours)
         }
         assert len(found) == 1, found
+
+
+def test_nobody_s_home_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's user may have none; the cache is where the client would have it."""
+
+    def nobody(_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    assert hub.folder() == Path("~/.cache/huggingface/hub")
+    assert hub.token() is False
 
 
 def test_gated_names_the_link_until_there_is_a_token(

@@ -28,6 +28,14 @@ def cache() -> Path:
         raise NotReady(f"there is no home folder for a cache; set {VARIABLE}") from error
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with its ``~`` as the home folder, which a shell leaves in ``--cache=~/x``.
+
+    It stays as it is where nobody knows that folder.
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises there
+
+
 def plain(name: str) -> str:
     """A name as one part of a path: itself, if it holds nothing that a path must not.
 
