@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,7 +17,7 @@ from retrieval.commands.bar import progress
 from retrieval.errors import BadKnob, LabError, Stopped
 from retrieval.lab import Lab
 from retrieval.runtime.amounts import amount
-from retrieval.runtime.paths import VARIABLE
+from retrieval.runtime.paths import VARIABLE, expanded
 from retrieval.types import Precision
 
 COMMANDS = {
@@ -51,7 +51,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One sentence on stderr, then the end."""
-        self.exit(2, f"parallax: {message[:LONGEST]}; {self.prog} --help says more\n")
+        said = " ".join(message.split())[:LONGEST]
+        self.exit(2, f"parallax: {said}; {self.prog} --help says more\n")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -60,8 +61,8 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         130 where it was stopped by Ctrl-C, 141 where nobody reads the answer.
     """
-    options = parser(*argv[:1]).parse_args(argv)
     try:
+        options = parser(*argv[:1]).parse_args(argv)
         with caching(options.cache):
             run: Callable[[Lab, argparse.Namespace], Any] = options.run
             mine = lab(options)
@@ -102,8 +103,9 @@ def say(text: str) -> None:
 
 
 def sorry(text: str, code: int) -> int:
-    """Print one line on stderr."""
-    print(f"parallax: {' '.join(text.split())}", file=sys.stderr)
+    """Print one line on stderr, if anybody reads it."""
+    with suppress(BrokenPipeError):
+        print(f"parallax: {' '.join(text.split())}", file=sys.stderr)
     return code
 
 
@@ -111,8 +113,8 @@ def lab(options: argparse.Namespace) -> Lab:
     """The lab that the options ask for."""
     folder = options.folder or os.environ.get("PARALLAX_FOLDER")
     return Lab(
-        cache=options.cache,
-        folder=Path(folder) if folder else None,
+        cache=expanded(options.cache) if options.cache else None,
+        folder=expanded(folder) if folder else None,
         public=getattr(options, "public", False),
         precision=precision(options.precision or os.environ.get("PARALLAX_PRECISION")),
         memory=amount(options.memory or os.environ.get("PARALLAX_MEMORY")),

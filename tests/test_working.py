@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval import cli
 from retrieval.errors import NotReady
 from retrieval.lab import Lab
 from retrieval.runtime import working
@@ -29,6 +30,17 @@ from tests.vectors import built, drawn
 index = built(sys.argv[2], Metric.COSINE, drawn(Metric.COSINE, 100))
 print("built", flush=True)
 sys.stdin.read()
+"""
+
+
+STOPPED = """
+import runpy, sys, tempfile
+tempfile.tempdir = sys.argv.pop()
+from retrieval import cli
+from retrieval.runtime.working import Working
+used = Working()
+cli.main = lambda argv: cli.STOPPED
+runpy.run_module("retrieval", run_name="__main__")
 """
 
 
@@ -93,6 +105,13 @@ def test_the_end_of_the_page_leaves_none(lab: Lab, monkeypatch: pytest.MonkeyPat
     with pytest.raises(KeyboardInterrupt):
         launch.serve(lab, "127.0.0.1", None)
     assert not used.path.exists()
+
+
+def test_a_command_that_is_stopped_leaves_none(place: Path) -> None:
+    """It ends at once, too."""
+    done = subprocess.run([sys.executable, "-c", STOPPED, str(place)], check=False)
+    assert done.returncode == cli.STOPPED
+    assert not list(place.iterdir())
 
 
 def test_another_user_s_folder_is_left_alone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

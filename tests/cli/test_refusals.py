@@ -52,6 +52,7 @@ NAMES = [
     (("--precision", "half"), "the precision is 'half'; it must be float32 or bfloat16"),
     (("--row", "3"), "not allowed with"),
     (("--colour",), "unrecognized arguments"),
+    (("--two\nlines",), "unrecognized arguments: --two lines;"),
 ]
 
 
