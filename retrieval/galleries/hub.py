@@ -80,6 +80,8 @@ def build(entry: Entry, cache: Path, limit: int | None, progress: Progress) -> N
     try:
         with _alone(folder, entry):
             Build(entry, folder, limit, progress).run()
+    except BrokenPipeError:  # of the progress: whoever read it has gone
+        raise
     except OSError as error:
         raise paths.unwritable(folder, error) from error
 

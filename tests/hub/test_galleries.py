@@ -99,6 +99,17 @@ def test_the_hub_is_asked_once_and_not_waited_for(
     assert len(server.log) == 1
 
 
+def test_a_progress_that_nobody_reads_is_no_trouble_with_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(galleries.Build, "run", lambda build: build._progress("tiny", 1, 29))
+    with pytest.raises(BrokenPipeError):
+        galleries.build(ENTRY, tmp_path, None, gone)
+
+
 def test_a_dead_hub_costs_no_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
