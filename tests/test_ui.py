@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -11,11 +12,11 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from retrieval.errors import BadImage, BadKnob, BadQuery, Refused
+from retrieval.errors import BadImage, BadKnob, BadQuery, NotReady, Refused
 from retrieval.lab import Lab
 from retrieval.panel import Panel
 from retrieval.types import Hit, Knob, Result, Timings
-from retrieval.ui import examples, figures
+from retrieval.ui import examples, figures, launch
 from retrieval.ui.address import Address
 from retrieval.ui.api import Search
 from retrieval.ui.knobs import steps
@@ -26,10 +27,22 @@ from retrieval.ui.results import Shown, grid
 from retrieval.ui.stages import COLOURS, chart
 from retrieval.ui.theme import CSS
 from retrieval.ui.uploads import LARGEST, opened
-from tests.fake_lab import FakeGallery, FakeLab, menu
+from tests.fake_lab import FakeGallery, FakeLab, answers, menu
 
 ROOT = Path(__file__).parents[1]
 START = Address("stamps", (Panel("conse-lite2", "exact"), Panel("captions", "exact")))
+
+
+def test_a_port_that_is_taken_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrieval.runtime.courtesy.serve", lambda: None)  # nothing is served
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(
+            NotReady, match=rf"nothing can listen at 127\.0\.0\.1:{port} \(.*; give"
+        ):
+            launch.start(answers(FakeLab()), "127.0.0.1", port, quiet=True)
+    with pytest.raises(NotReady, match="port must be 0-65535"):
+        launch.start(answers(FakeLab()), "127.0.0.1", 99_999, quiet=True)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ def start(answers: Answers, host: str, port: int | None = None, quiet: bool = Fa
         host: address to listen on.
         port: to listen on; the first free one from 7860 on where none is given.
         quiet: say nothing on the terminal.
+
+    Raises:
+        NotReady: the address or the port is taken, or none of this machine's.
     """
     courtesy.serve()
     patient.install()
@@ -64,18 +67,28 @@ def start(answers: Answers, host: str, port: int | None = None, quiet: bool = Fa
     given = arguments(answers.lab)
     given["app_kwargs"]["routes"] += tabs(answers)
     page.queue(api_open=False, max_size=WAITING)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        quiet=quiet,
-        **given,
-    )
+    try:
+        page.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=quiet,
+            **given,
+        )
+    except (OSError, OverflowError) as error:
+        raise taken(host, port, error) from error
     if page.mcp_server_obj is None:
         raise NotReady(f"the MCP server did not start: {page.mcp_error}; pip install 'gradio[mcp]'")
     # Gradio would answer in Python's repr, which no JSON parser reads.
     setattr(page.mcp_server_obj, "postprocess_output_data", as_json)  # noqa: B010 - a method
     return page
+
+
+def taken(host: str, port: int | None, error: Exception) -> NotReady:
+    """The error for an address at which nothing can listen."""
+    where = host if port is None else f"{host}:{port}"
+    why = str(error).partition(". ")[0]  # what follows are flags of Gradio's
+    return NotReady(f"nothing can listen at {where} ({why}); give another --port or --host")
 
 
 def as_json(data: Sequence[Any], root: str) -> list[Any]:
