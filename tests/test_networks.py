@@ -20,6 +20,7 @@ from retrieval.runtime.convert import converted
 from retrieval.runtime.network import CHUNK, Network, open_network
 from retrieval.runtime.recipe import Recipe
 from retrieval.telling import telling
+from tests.held import LONGEST
 
 
 class Twice(torch.nn.Module):
@@ -168,6 +169,27 @@ def test_threads_that_convert_the_same_convert_it_once() -> None:
         found = list(pool.map(lambda _: converted(recipe(made)), range(4)))
     assert len(set(found)) == 1
     assert made.calls == 1
+
+
+def test_ctrl_c_waits_for_no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends then; the next one sweeps what is half made."""
+    go, done = threading.Event(), threading.Event()
+
+    def converting(_: Recipe) -> tuple[Path, Path]:
+        go.wait(LONGEST)
+        done.set()
+        return Path(), Path()
+
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("retrieval.runtime.network.converted", converting)
+    monkeypatch.setattr("retrieval.runtime.engine.core", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        Network(recipe(Counted()))
+    assert not done.is_set()
+    go.set()
+    assert done.wait(LONGEST)
 
 
 def test_a_manifest_tells_what_made_it() -> None:

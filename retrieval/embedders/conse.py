@@ -14,13 +14,13 @@ in general (Mu and Viswanath 2018, arXiv 1702.01417). The one constant below was
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL.Image import Image
 
 from retrieval.embedders import classes, lite, minilm
 from retrieval.embedders.base import Embedder, unit
+from retrieval.runtime import threads
 from retrieval.runtime.network import Floats, open_network
 from retrieval.types import Spec, Vectors
 
@@ -60,7 +60,7 @@ class ConSE(Embedder):
         self._side = lite.SIZES[size]
         rows = classes.load()
         self._classes = rows - rows.mean(axis=0)
-        with ThreadPoolExecutor(1, "loading") as pool:
+        with threads.beside("loading") as pool:
             network = pool.submit(open_network, lite.recipe(size), spec.precision)
             self._minilm = minilm.MiniLM(spec.precision)
             self._network = network.result()

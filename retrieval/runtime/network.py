@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import defaultdict, deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
 from typing import Any, TypeAlias
@@ -49,7 +48,7 @@ class Network:
 
     def __init__(self, recipe: Recipe, precision: Precision = "float32") -> None:
         self.recipe = recipe
-        with ThreadPoolExecutor(1, "checking") as pool:  # hashing beside a slow import
+        with threads.beside("checking") as pool:  # hashing beside a slow import
             files = pool.submit(copy_context().run, converted, recipe)
             core = engine.core()
             graph, weights = files.result()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,21 @@ def _quota(otherwise: int) -> int:
     except (OSError, ValueError):
         return otherwise
     return otherwise if share == "max" else -(-int(share) // int(period))
+
+
+@contextmanager
+def beside(name: str) -> Iterator[ThreadPoolExecutor]:
+    """One thread beside this one, which has ended once the block ends well.
+
+    Who leaves it by an error, such as Ctrl-C, does not wait: a network may be converted there.
+    """
+    pool = ThreadPoolExecutor(1, name)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def single() -> AbstractContextManager[None]:
