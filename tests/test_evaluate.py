@@ -132,6 +132,14 @@ def test_the_command_splits_the_error(capsys: pytest.CaptureFixture[str]) -> Non
     assert "can be asked of these panels" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("k", ["0", "-5", "1001"])
+def test_as_many_pictures_as_nobody_looks_at_are_refused(
+    k: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--panel", "phash@exact", "-k", k, "--json"]) == 2
+    assert f"k is {k}; it must be between 1 and 1,000" in capsys.readouterr().err
+
+
 def test_a_picture_of_its_own_leaves_room_for_one_less(tmp_path: Path) -> None:
     lab = Lab(cache=tmp_path)
     stamps, panel = lab.gallery("stamps"), Panel("conse-lite2", "exact")

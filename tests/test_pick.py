@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from dataclasses import replace
@@ -173,3 +174,7 @@ def test_the_command_says_what_it_picked(
     assert answer["finalists"] and answer["looks"] < 60
     assert main([*words, "--queries", "picture", "--cache", str(tmp_path)]) == 0
     assert "reaches 0.9 fastest" in capsys.readouterr().out
+    assert main([*words, "--queries", "picture", "--cache", str(tmp_path), "--csv"]) == 0
+    first, *rows = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert first["gallery"] == "stamps" and float(first["recall"]) > 0 and float(first["p50"]) > 0
+    assert {each["index"] for each in (first, *rows)} <= {*NAMES}

@@ -213,6 +213,15 @@ def test_the_command_without_time(warm: Path, capsys: pytest.CaptureFixture[str]
     assert "nothing was measured" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", [("--recall", "nan"), ("--recall", "inf"), ("--seconds", "nan")])
+def test_what_is_no_number_is_refused(
+    wrong: tuple[str, str], warm: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else there would be NaN in the JSON, or no end."""
+    assert main([*asked_for(*wrong, "--json"), "--cache", str(warm)]) == 2
+    assert "both must be numbers" in capsys.readouterr().err
+
+
 def test_the_published_grid_holds_graphs_of_twice_the_links() -> None:
     lab = Lab()
     names = [each.name for each in fitting(lab.spec("conse-lite2"))]

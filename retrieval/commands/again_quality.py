@@ -11,6 +11,7 @@ from retrieval import probe
 from retrieval.commands.bar import line
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
+from retrieval.indexes.base import MOST
 from retrieval.lab import Lab
 from retrieval.measure.tables import Row, Table, whole
 
@@ -34,7 +35,7 @@ def evaluate(lab: Lab, gallery: Gallery, old: Table) -> Rows:
         gallery=gallery.name,
         **{name: old.texts(name) for name in ("embedder", "language", "panel", "pair")},
         by="label" if old.options.get("by") else None,
-        k=whole(old.options.get("k", 10), "k", 100),
+        k=whole(old.options.get("k", 10), "k", MOST),
         csv=False,
     )
     return evaluated(run(lab, asked))

@@ -11,7 +11,7 @@ from typing import Any
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.indexes import INDEXES
-from retrieval.indexes.base import checked
+from retrieval.indexes.base import MOST, checked
 from retrieval.lab import Lab
 from retrieval.measure.scale import SIZES, Job, Running, sizes
 from retrieval.measure.sweep import asked, measured
@@ -32,8 +32,8 @@ def swept(given: Mapping[str, Any]) -> Iterator[Row]:
 def sweep(lab: Lab, gallery: Gallery, old: Table) -> Iterator[Row]:
     """The same settings, asked with as many queries of the same draw."""
     embedder = _embedder(lab, old)
-    k = whole(old.options.get("k", 10), "k", 100)
-    count = whole(old.options.get("count"), "count", 10_000)
+    k = whole(old.options.get("k", 10), "k", MOST)
+    count = whole(old.options.get("count"), "count", 10**9)  # of the rows that there are
     rows = sorted(old.rows, key=lambda row: (str(row.get("queries")), str(row.get("index"))))
     for kind, some in groupby(rows, lambda row: row.get("queries")):
         if kind not in ("text", "picture"):

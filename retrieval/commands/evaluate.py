@@ -13,6 +13,7 @@ from retrieval.embedders.trained import seen
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.galleries.parquet import ParquetGallery
+from retrieval.indexes.base import MOST
 from retrieval.lab import Lab
 from retrieval.measure.losses import Loss, loss
 from retrieval.measure.metrics import NAMES
@@ -43,7 +44,13 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate what can do each task, or split the error of panels."""
+    """Evaluate what can do each task, or split the error of panels.
+
+    Raises:
+        BadQuery: k is out of range, or nothing can be asked.
+    """
+    if not 1 <= options.k <= MOST:
+        raise BadQuery(f"k is {options.k}; it must be between 1 and {MOST:,}")
     gallery = lab.gallery(options.gallery)
     if options.pair:
         from retrieval.commands.differences import pairs

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from retrieval.commands.bar import line
+from retrieval.commands.differences import lines
 from retrieval.commands.listing import table
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
@@ -35,6 +36,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         "embedder": spec.name,
         "queries": kind,
         "target": options.recall,
+        "csv": options.csv,
         "panel": panel(spec, picked.best),
         "finalists": [asdict(each) for each in picked.finalists],
         "out": picked.out,
@@ -58,8 +60,18 @@ def told(say: Callable[[str], None], said: str, done: int, total: int) -> None:
     say(f"{said}, {done} of {total}")
 
 
+def _rows(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The finalists, the fastest first."""
+    head = {name: answer[name] for name in ("gallery", "embedder")}
+    for each in answer["finalists"]:
+        knobs = "&".join(f"{name}={value}" for name, value in each["knobs"].items())
+        yield {**head, **each, "queries": answer["queries"], "knobs": knobs}
+
+
 def show(answer: dict[str, Any]) -> str:
-    """The panel, the finalists, and what was out."""
+    """The panel, the finalists, and what was out; or the finalists as CSV."""
+    if answer["csv"]:
+        return lines([*_rows(answer)])
     rows = [
         {
             "index": each["index"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -53,7 +54,15 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
-    """Sweep, keep and tell; or pick without a whole sweep."""
+    """Sweep, keep and tell; or pick without a whole sweep.
+
+    Raises:
+        BadQuery: nothing was measured, or a number is none.
+    """
+    if not math.isfinite(options.recall) or math.isnan(options.seconds):
+        raise BadQuery(
+            f"--recall is {options.recall:g}, --seconds {options.seconds:g}; both must be numbers"
+        )
     if options.auto:
         return pick.run(lab, options)
     if options.scale:

@@ -66,6 +66,21 @@ def test_the_same_again(
     assert [each for each in told["circumstances"] if not each.startswith(tuple(timed))] == []
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["evaluate", "--panel", "phash@exact", "-k", "200"],
+        ["sweep", "--embedder", "phash", "--index", "exact", "-k", "200", "--count", "20000"],
+    ],
+)
+def test_whatever_a_command_takes_it_can_be_run_again(
+    more: list[str], cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*more, "--gallery", "stamps", "--cache", str(cache), "--json"]) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert replay(given, cache, capsys)[1]["same"] is True
+
+
 def test_duplicates_are_looked_for_again(
     made: dict[str, Written], cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
