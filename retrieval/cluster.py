@@ -125,7 +125,7 @@ def ahead(lab: Lab, gallery: Gallery, name: str, address: str) -> Ahead:
 
 def _checked(address: str) -> str:
     host, _, port = address.rpartition(":")
-    if address != AUTO and not (host and port.isdigit() and 0 < int(port) < 65536):
+    if address != AUTO and not (host and port.isdecimal() and 0 < int(port) < 65536):
         raise BadQuery(f"the address is {address[:80]!r}; it must be auto, or HOST:PORT")
     return address
 

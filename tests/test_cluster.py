@@ -217,7 +217,9 @@ def test_a_hosted_embedder_needs_none(tmp_path: Path) -> None:
         cluster.ahead(made, made.gallery("stamps"), "jina-clip-v2-api", "auto")
 
 
-@pytest.mark.parametrize("given", ["", "here", "host:", ":6379", "host:99999", "ray://host:1x"])
+@pytest.mark.parametrize(
+    "given", ["", "here", "host:", ":6379", "host:99999", "host:²", "ray://host:1x"]
+)
 def test_an_address_that_is_none_is_refused(tmp_path: Path, given: str) -> None:
     made = Lab(cache=tmp_path)
     with pytest.raises(BadQuery, match="it must be auto, or HOST:PORT"):
