@@ -197,6 +197,11 @@ def test_verify_misses_vectors_that_should_ship(tmp_path: Path) -> None:
         verify.run(lab, argparse.Namespace(quick=True))
 
 
+def test_verify_looks_for_what_ships_in_any_precision(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path, precision="bfloat16")
+    assert verify.run(lab, argparse.Namespace(quick=True))["artefacts"] > 0
+
+
 def test_filters_that_differ_each_time_are_not_kept_for_ever(lab: Lab) -> None:
     gallery = lab.gallery("colours")
     for number in range(1100):

@@ -18,6 +18,7 @@ from retrieval.lab import Lab
 from retrieval.measure import qualities, scale
 from retrieval.measure.calibrations import calibrations
 from retrieval.measure.rounds import sweeps
+from retrieval.readiness import state
 from retrieval.store import Store, vectors_key
 from retrieval.types import Metric, Spec
 
@@ -58,7 +59,8 @@ def _lacking(lab: Lab) -> Iterator[str]:
         if entry.kind == "parquet":
             gallery = lab.catalog.open(entry.name)
             for name in shipping():
-                if shipped.find(vectors_key(gallery, lab.spec(name))) is None:
+                spec = EMBEDDERS.spec(name)  # in the precision that ships, whatever the lab's
+                if shipped.find(vectors_key(gallery, spec)) is None:
                     yield f"{entry.name} lacks its vectors by {name}; take data/ anew"
 
 
@@ -97,7 +99,11 @@ def _problem(lab: Lab, folder: Path, quick: bool) -> str:
 def _drift(lab: Lab, folder: Path, key: dict[str, Any]) -> str:
     if key["embedder"] not in EMBEDDERS.names() or key["gallery"] not in lab.catalog.names():
         return ""  # of a gallery or embedder that is not here today
-    gallery, spec = lab.catalog.open(key["gallery"]), lab.spec(key["embedder"])
+    spec = lab.spec(key["embedder"])
+    states = lab.catalog.state(key["gallery"]), state(spec, lab.public)
+    if any(each.kind != "ready" for each in states):
+        return ""  # nor is what would have to be fetched first
+    gallery = lab.catalog.open(key["gallery"])
     if vectors_key(gallery, spec) != key:
         return ""  # of another revision: never found, so never used
     if spec.key:

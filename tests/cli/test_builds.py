@@ -6,16 +6,20 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from retrieval import cli
+from retrieval.commands import verify
 from retrieval.embedders import EMBEDDERS
 from retrieval.indexes import INDEXES
+from retrieval.lab import Lab
 from retrieval.types import Spec
 from tests.cli.commands import Run, Stopping, process, refused
+from tests.fakes import COLOUR
 from tests.held import ending
 
 
@@ -82,6 +86,22 @@ def test_verify_passes_and_then_names_what_is_damaged(run: Run, tmp_path: Path) 
     data[-1] ^= 1
     shard.write_bytes(data)
     refused(run("verify", "--quick", "--json"), "differs from its manifest")
+
+
+def test_what_is_not_here_today_is_not_wrong(
+    run: Run, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    assert run("build", "--gallery", "folder", "--index", "colour@exact")[0] == 0
+    (folder,) = (cache / "artefacts" / "folder" / "colour").glob("vectors-*/")
+
+    def problem(of: Path) -> str:
+        return verify._problem(Lab(cache=cache, folder=of), folder, quick=False)
+
+    assert problem(pictures) == ""
+    assert problem(tmp_path / "moved") == ""
+    monkeypatch.setitem(EMBEDDERS._specs, "colour", replace(COLOUR, needs=("no_such_library",)))
+    assert problem(pictures) == ""
 
 
 BUILDS = [
