@@ -32,8 +32,9 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--gallery", default="stamps")
     command.add_argument("--embedder", action="append", help="default: all that are ready")
     command.add_argument("--language", action="append", help="ask in it too; all: in every one")
-    command.add_argument("--panel", action="append", help="split its error: model's and index's")
-    command.add_argument(
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--panel", action="append", help="split its error: model's and index's")
+    which.add_argument(
         "--pair", nargs="+", metavar="PANEL", help="test whether they differ; two or more"
     )
     command.add_argument("--by", choices=("label",), help="with --pair: rates of each label too")

@@ -43,9 +43,10 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     )
     command.add_argument("--recall", type=float, default=TARGET, help="the target")
     command.add_argument("-k", type=int, default=K)
-    command.add_argument("--auto", action="store_true", help="only the fastest that reaches it")
-    command.add_argument("--both", action="store_true", help="captions and pictures, side by side")
-    command.add_argument(
+    instead = command.add_mutually_exclusive_group()
+    instead.add_argument("--auto", action="store_true", help="only the fastest that reaches it")
+    instead.add_argument("--both", action="store_true", help="captions and pictures, side by side")
+    instead.add_argument(
         "--scale", action="store_true", help="at 1 k to 1 M drawn vectors within --memory, and on"
     )
     command.add_argument("--csv", action="store_true", help="print CSV")

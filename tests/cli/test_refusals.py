@@ -61,6 +61,19 @@ def test_what_is_mistyped_is_refused(run: Run, wrong: tuple[str, ...], saying: s
     refused(run("search", *ASKED, "--panel", "colour@exact", *wrong, "--json"), saying)
 
 
+@pytest.mark.parametrize(
+    "both",
+    [
+        ("sweep", "--auto", "--both"),
+        ("sweep", "--scale", "--both"),
+        ("evaluate", "--panel", "colour@exact", "--pair", "colour@exact", "sharp@exact"),
+    ],
+    ids=" ".join,
+)
+def test_of_two_ways_to_answer_none_is_chosen(run: Run, both: tuple[str, ...]) -> None:
+    refused(run(*both, "--json"), "not allowed with argument")
+
+
 def test_one_mistyped_panel_is_refused_beside_a_sound_one(run: Run) -> None:
     panels = ("--panel", "colour@exact", "--panel", "nope@exact")
     refused(run("compare", *ASKED, *panels, "--json"), "no embedder is called 'nope'")
