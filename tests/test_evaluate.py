@@ -146,3 +146,23 @@ def test_a_picture_of_its_own_leaves_room_for_one_less(tmp_path: Path) -> None:
     with pytest.raises(BadQuery, match="k is 1,000; a picture is no answer to itself"):
         loss(lab, stamps, panel, by_label(stamps), 1000)
     assert 0 <= loss(lab, stamps, panel, by_label(stamps), 999).model < 0.1
+    for none in (0, -1):
+        with pytest.raises(BadQuery, match="so it is from 1 to 999"):
+            loss(lab, stamps, panel, by_label(stamps), none)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--embedder", "phash", "--by", "label"], "--by is of --pair"),
+        (["--panel", "phash@exact", "--by", "label"], "--by is of --pair"),
+        (["--embedder", "phash", "-k", "5"], "-k is of --panel"),
+        (["--pair", "phash", "dhash", "-k", "5"], "-k is of --panel"),
+        (["--panel", "phash@exact", "-k", "0"], "k is 0;"),
+    ],
+)
+def test_what_nothing_heeds_is_refused(
+    more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--gallery", "stamps", *more]) == 2
+    assert said in capsys.readouterr().err

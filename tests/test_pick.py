@@ -7,16 +7,20 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from retrieval.cli import main
 from retrieval.errors import BadQuery
 from retrieval.indexes import INDEXES
+from retrieval.indexes.base import Index
 from retrieval.lab import Lab
-from retrieval.measure.pick import FEW, FINER, Look, Picking, between, pick
+from retrieval.measure.looks import FINER, Look, between
+from retrieval.measure.pick import FEW, Picking, pick
 from retrieval.measure.rounds import COUNT, Job, K
-from retrieval.measure.sweep import asked, grid, measured
+from retrieval.measure.sweep import Asked, alone, asked, grid, measured
 from retrieval.panel import Panel
 from retrieval.types import Knob
 
@@ -163,9 +167,71 @@ def test_an_engine_that_fails_costs_itself_alone(
     assert picked.out["faiss-ivf"] == "failed: it broke"
 
 
-def test_the_command_says_what_it_picked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+class Ticking:
+    """A clock of which every look takes a second and nothing else any; times that are given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        clock = SimpleNamespace(monotonic=lambda: self.now, perf_counter=lambda: self.now)
+        monkeypatch.setattr("retrieval.measure.pick.time", clock)
+        monkeypatch.setattr("retrieval.measure.pick.alone", self.alone)
+
+    def alone(self, index: Index, asked: Asked, knobs: dict[str, int]) -> Any:
+        times, found = alone(index, asked, knobs)
+        self.now += 1
+        times[:] = 1_000_000 * (1 + sum(knobs.values()))
+        return times, found
+
+
+def test_when_the_time_is_up_what_was_looked_at_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    lab, clock = Lab(cache=tmp_path), Ticking(monkeypatch)
+    whole = pick(lab, job(lab), 0.9, None, seconds=1000)
+    assert not whole.late and whole.queries == COUNT and clock.now == whole.looks
+    first = pick(lab, job(lab), 0.9, None, seconds=1)
+    assert first.late and first.looks == 1 and first.queries == FEW
+    assert first.best.index == "exact"
+    assert first.out == dict.fromkeys(NAMES[1:], "not looked at: the time was up")
+    most = pick(lab, job(lab), 0.9, None, seconds=whole.looks - 1)
+    assert most.late and most.queries == COUNT and most.best.recall >= 0.9
+    assert not any("not looked at" in why for why in most.out.values())
+
+
+def test_too_little_time_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, _ = Lab(cache=tmp_path), Ticking(monkeypatch)
+    with pytest.raises(BadQuery, match="looked at in time reaches 1; give more seconds"):
+        pick(lab, job(lab, ("faiss-ivfpq",)), 1.0, None, seconds=1)
+    for none in (0, -1, math.nan):
+        with pytest.raises(BadQuery, match="it must be more than 0"):
+            pick(lab, job(lab), 0.9, None, seconds=none)
+
+
+def test_the_command_says_that_the_time_was_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Ticking(monkeypatch)
+    words = ["sweep", "--auto", "--gallery", "stamps", "--index", "exact", "--index", "faiss-hnsw"]
+    words += ["--queries", "picture", "--seconds", "1", "--cache", str(tmp_path)]
+    assert main([*words, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["time_was_up"] and answer["asked"] == FEW
+    assert main(words) == 0
+    assert "then the time was up, and what was asked 40 queries decides" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", [["-k", "5"], ["--count=9"]])
+def test_a_flag_that_auto_does_not_heed_is_refused(
+    flag: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "--auto", *flag, "--cache", str(tmp_path)]) == 2
+    assert f"--auto does not heed {flag[0].partition('=')[0]};" in capsys.readouterr().err
+
+
+def test_the_command_says_what_it_picked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Ticking(monkeypatch)  # how much is near the fastest, and looked at, is not the machine's say
     named = [part for name in NAMES for part in ("--index", name)]
     words = ["sweep", "--auto", "--gallery", "stamps", "--recall", "0.9", "--memory", "2GB", *named]
     assert main([*words, "--queries", "picture", "--cache", str(tmp_path), "--json"]) == 0

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from retrieval.cli import main
 from retrieval.errors import BadQuery, Damaged, Unsupported
 from retrieval.indexes import INDEXES
+from retrieval.indexes.base import Index
 from retrieval.lab import Lab
 from retrieval.lane import LANE
 from retrieval.measure.recall import recall, recalls, scores
@@ -27,6 +28,7 @@ from retrieval.measure.sweep import (
     fitting,
     front,
     grid,
+    measured,
     steps,
     sweep,
 )
@@ -219,7 +221,7 @@ def test_what_is_no_number_is_refused(
 ) -> None:
     """Else there would be NaN in the JSON, or no end."""
     assert main([*asked_for(*wrong, "--json"), "--cache", str(warm)]) == 2
-    assert "both must be numbers" in capsys.readouterr().err
+    assert f"{wrong[0]} is {wrong[1]}; it must be" in capsys.readouterr().err
 
 
 def test_the_published_grid_holds_graphs_of_twice_the_links() -> None:
@@ -247,3 +249,36 @@ def test_what_nobody_named_and_is_not_here_is_left_out(
     assert [each["index"] for each in json.loads(out)["sweeps"]] == ["exact"]
     assert "milvus-server is left out: " in err
     assert main([*asked, "--index", "milvus-server"]) == 2
+
+
+def test_an_engine_that_fails_costs_its_own_points_alone(
+    warm: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few(monkeypatch, "faiss-hnsw", "exact")
+    calls = 0
+
+    def broken(index: Index, given: Asked, knobs: dict[str, int]) -> Point:
+        nonlocal calls
+        if index.spec.name == "faiss-hnsw":
+            calls += 1
+            if calls == 2:
+                raise RuntimeError("it broke")
+        return measured(index, given, knobs)
+
+    monkeypatch.setattr("retrieval.measure.sweep.measured", broken)
+    words = ["sweep", "--gallery", "stamps", "--count", "5", "--cache", str(warm), "--json"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    told = {each["index"]: len(each["points"]) for each in json.loads(out)["sweeps"]}
+    assert told == {"faiss-hnsw": 1, "exact": 1}
+    assert "faiss-hnsw is left out: it broke" in err
+    calls = 1
+    assert main([*words, "--index", "faiss-hnsw"]) == 2
+    assert "parallax: faiss-hnsw failed: it broke" in capsys.readouterr().err
+
+
+def test_a_time_that_is_no_number_is_refused(
+    warm: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*asked_for("--seconds", "nan"), "--cache", str(warm)]) == 2
+    assert "--seconds is nan; it must be 0 or more" in capsys.readouterr().err

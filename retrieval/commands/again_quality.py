@@ -29,13 +29,15 @@ def evaluated(given: Mapping[str, Any]) -> Rows:
 
 def evaluate(lab: Lab, gallery: Gallery, old: Table) -> Rows:
     """The same queries of the same embedders or panels."""
-    from retrieval.commands.evaluate import run
+    from retrieval.commands.evaluate import K, run
 
+    names = ("embedder", "language", "panel", "pair")
+    texts = {name: old.texts(name) for name in names}
     asked = Namespace(
         gallery=gallery.name,
-        **{name: old.texts(name) for name in ("embedder", "language", "panel", "pair")},
-        by="label" if old.options.get("by") else None,
-        k=whole(old.options.get("k", 10), "k", MOST),
+        **texts,
+        by="label" if texts["pair"] and old.options.get("by") else None,
+        k=whole(old.options.get("k", K), "k", MOST) if texts["panel"] else K,
         csv=False,
     )
     return evaluated(run(lab, asked))
@@ -112,7 +114,8 @@ def twin(lab: Lab, gallery: Gallery, old: Table) -> Rows:
     found: list[dict[str, Any]] = []
     for way in (chosen.first, chosen.second):
         mine = [row for row in old.rows if str(row.get("name")).startswith(f"{way.spec.name} ")]
-        count = max((whole(row["pictures"], "pictures", 5000) for row in mine), default=0)
+        most = max(1, len(gallery))
+        count = max((whole(row["pictures"], "pictures", most) for row in mine), default=0)
         known = Detection(key(gallery, way.spec))
         sample = detection.sample(len(gallery))[:count]
         with line() as say:

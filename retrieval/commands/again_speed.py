@@ -17,7 +17,11 @@ from retrieval.measure.scale import SIZES, Job, Running, sizes
 from retrieval.measure.sweep import asked, measured
 from retrieval.measure.tables import Row, Table, knobs, marked, whole, written
 from retrieval.panel import Panel
+from retrieval.store import index_key
 from retrieval.types import Spec
+
+ROWS = 10**9
+"""Queries that a receipt may ask for; there are no more of them than rows."""
 
 
 def swept(given: Mapping[str, Any]) -> Iterator[Row]:
@@ -26,14 +30,15 @@ def swept(given: Mapping[str, Any]) -> Iterator[Row]:
         kind = each.get("queries", given.get("queries"))
         for point in each["points"]:
             settings = written(knobs(point["knobs"]))
-            yield {**point, "index": each["index"], "queries": kind, "knobs": settings}
+            built = {"build": written(knobs(each["build"]))} if "build" in each else {}
+            yield {**point, "index": each["index"], "queries": kind, "knobs": settings, **built}
 
 
 def sweep(lab: Lab, gallery: Gallery, old: Table) -> Iterator[Row]:
     """The same settings, asked with as many queries of the same draw."""
     embedder = _embedder(lab, old)
     k = whole(old.options.get("k", 10), "k", MOST)
-    count = whole(old.options.get("count"), "count", 10**9)  # of the rows that there are
+    count = whole(old.options.get("count"), "count", ROWS)
     rows = sorted(old.rows, key=lambda row: (str(row.get("queries")), str(row.get("index"))))
     for kind, some in groupby(rows, lambda row: row.get("queries")):
         if kind not in ("text", "picture"):
@@ -45,7 +50,8 @@ def sweep(lab: Lab, gallery: Gallery, old: Table) -> Iterator[Row]:
             for setting in settings:
                 checked(index.spec, setting)
             for setting in settings:
-                told = {"index": name, "queries": kind, "knobs": written(setting)}
+                built = written(index_key({}, index.spec, index.knobs)["knobs"])
+                told = {"index": name, "queries": kind, "knobs": written(setting), "build": built}
                 yield {**asdict(measured(index, queries, setting)), **told}
 
 

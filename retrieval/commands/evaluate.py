@@ -22,6 +22,7 @@ from retrieval.measure.tables import header
 from retrieval.panel import Panel
 from retrieval.types import Spec
 
+K = 10
 MINE = "en"
 """The language of a gallery's plain captions."""
 
@@ -39,7 +40,9 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     )
     command.add_argument("--by", choices=("label",), help="with --pair: rates of each label too")
     command.add_argument("--csv", action="store_true", help="print CSV")
-    command.add_argument("-k", type=int, default=10, help="pictures that a person looks at")
+    command.add_argument(
+        "-k", type=int, default=K, help="with --panel: pictures that a person looks at"
+    )
     command.set_defaults(run=run, show=show)
     return [command]
 
@@ -48,8 +51,12 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     """Evaluate what can do each task, or split the error of panels.
 
     Raises:
-        BadQuery: k is out of range, or nothing can be asked.
+        BadQuery: k is out of range, nothing can be asked, or a flag is given that nothing heeds.
     """
+    if options.by and not options.pair:
+        raise BadQuery("--by is of --pair; name two panels, or leave it out")
+    if options.k != K and not options.panel:
+        raise BadQuery("-k is of --panel: all others are of ten; leave it out")
     if not 1 <= options.k <= MOST:
         raise BadQuery(f"k is {options.k}; it must be between 1 and {MOST:,}")
     gallery = lab.gallery(options.gallery)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
@@ -23,14 +24,20 @@ from retrieval.types import Spec
 
 
 def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
-    """Look, measure the best again, tell; ``--memory`` bounds what the index holds too."""
+    """Look, measure the best again, tell; ``--memory`` bounds what the index holds too.
+
+    Raises:
+        BadQuery: nothing reaches the recall within the memory and the time.
+    """
     spec, gallery = lab.spec(options.embedder), lab.gallery(options.gallery)
     kind: Kind = options.queries or ("text" if spec.reads_text else "picture")
     named = options.index and [INDEXES.spec(each) for each in options.index]
     job = Job(gallery, spec, named or ready(spec), kind)
     with line() as say:
         looked = partial(told, say)
-        picked = pick(lab, job, options.recall, amount(options.memory), looked)
+        room, seconds = amount(options.memory), options.seconds
+        seconds = math.inf if seconds is None else seconds
+        picked = pick(lab, job, options.recall, room, looked, seconds)
     return {
         "gallery": gallery.name,
         "embedder": spec.name,
@@ -42,6 +49,8 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
         "out": picked.out,
         "looks": picked.looks,
         "seconds": picked.seconds,
+        "asked": picked.queries,
+        "time_was_up": picked.late,
     }
 
 
@@ -83,5 +92,7 @@ def show(answer: dict[str, Any]) -> str:
     ]
     out = "".join(f"\n  {name}: {why}" for name, why in answer["out"].items())
     looked = f"{answer['looks']} settings looked at in {answer['seconds']:.1f} s"
+    if answer["time_was_up"]:
+        looked += f"; then the time was up, and what was asked {answer['asked']} queries decides"
     title = f"{answer['panel']}  reaches {answer['target']:g} fastest ({looked})"
     return table(title, rows) + (f"\nOut:{out}" if out else "")

@@ -14,7 +14,7 @@ from typing import Any
 from retrieval.commands import pick, scaled
 from retrieval.commands.bar import line
 from retrieval.commands.listing import table
-from retrieval.errors import BadKnob, BadQuery, BadVectors, NotReady, Unreachable
+from retrieval.errors import BadKnob, BadQuery, BadVectors, LabError, NotReady, Unreachable
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure.paired import KINDS, pairs
@@ -28,6 +28,13 @@ from retrieval.store import Built
 SECONDS = 60.0
 TARGET = 0.95
 COLUMNS = ("recall", "p50 ms", "p95 ms", "alone/s", "together/s")
+UNUSED: dict[str, dict[str, Any]] = {
+    "auto": {"k": K, "count": COUNT},
+    "scale": {"queries": None, "recall": TARGET, "k": K, "count": COUNT},
+}
+"""Flags that another one does not heed, with their defaults."""
+LEFT_OUT = (BadKnob, BadVectors, NotReady, Unreachable)
+"""Errors that are one index's own."""
 
 
 def add(commands: Any) -> list[argparse.ArgumentParser]:
@@ -39,7 +46,10 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     command.add_argument("--queries", choices=("text", "picture"), help="default: what it reads")
     command.add_argument("--count", type=int, default=COUNT, help="how many queries")
     command.add_argument(
-        "--seconds", type=float, default=SECONDS, help="for each index, at most; --scale: for all"
+        "--seconds",
+        type=float,
+        help=f"for each index, at most ({SECONDS:g}); --scale: for all ({SECONDS:g}); "
+        "--auto: for all (no end)",
     )
     command.add_argument("--recall", type=float, default=TARGET, help="the target")
     command.add_argument("-k", type=int, default=K)
@@ -58,14 +68,12 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     """Sweep, keep and tell; or pick without a whole sweep.
 
     Raises:
-        BadQuery: nothing was measured, or a number is none.
+        BadQuery: a flag that is not heeded here, or a number out of its range.
     """
-    if not math.isfinite(options.recall) or math.isnan(options.seconds):
-        raise BadQuery(
-            f"--recall is {options.recall:g}, --seconds {options.seconds:g}; both must be numbers"
-        )
+    _checked(options)
     if options.auto:
         return pick.run(lab, options)
+    options.seconds = SECONDS if options.seconds is None else options.seconds
     if options.scale:
         return scaled.run(lab, options)
     kinds: list[Kind | None] = ["text", "picture"] if options.both else [options.queries]
@@ -84,6 +92,18 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _checked(options: argparse.Namespace) -> None:
+    if options.seconds is not None and not options.seconds >= 0:  # NaN is not
+        raise BadQuery(f"--seconds is {options.seconds:g}; it must be 0 or more")
+    if not math.isfinite(options.recall):
+        raise BadQuery(f"--recall is {options.recall:g}; it must be a number")
+    for mode, unused in UNUSED.items():
+        given = [name for name, usual in unused.items() if getattr(options, name) != usual]
+        if getattr(options, mode) and given:
+            flag = "-k" if given[0] == "k" else f"--{given[0]}"
+            raise BadQuery(f"sweep --{mode} does not heed {flag}; leave one of them out")
+
+
 def swept(lab: Lab, options: argparse.Namespace, wanted: Kind | None) -> Iterator[Sweep]:
     """Measure index after index; what was measured is kept when it is stopped."""
     spec, gallery = lab.spec(options.embedder), lab.gallery(options.gallery)
@@ -99,6 +119,8 @@ def swept(lab: Lab, options: argparse.Namespace, wanted: Kind | None) -> Iterato
                 for point in sweep(built.index, queries, grid(built.index.spec), options.seconds):
                     points.append(point)
                     say(f"{name}: {len(points)} settings")
+        except Exception as error:  # an engine's own failure costs its own points alone
+            _left_out(name, error, bool(options.index))
         finally:
             if points:
                 done = made(key(gallery, spec, built.index, queries), points, built)
@@ -111,11 +133,19 @@ def _built(lab: Lab, gallery: Gallery, panel: Panel, named: bool) -> Built | Non
     """The index; none, said on stderr, where nobody named it and it cannot be used here."""
     try:
         return lab.index(gallery, panel)
-    except (BadKnob, BadVectors, NotReady, Unreachable) as error:
-        if named:
-            raise
-        sys.stderr.write(f"{panel.index} is left out: {error}\n")
+    except Exception as error:
+        _left_out(panel.index, error, named)
         return None
+
+
+def _left_out(name: str, error: Exception, named: bool) -> None:
+    """Say what failed of an index that nobody named; raise it where somebody did."""
+    if isinstance(error, LabError):
+        if named or not isinstance(error, LEFT_OUT):
+            raise error
+    elif named:
+        raise LabError(f"{name} failed: {error}"[:500]) from error
+    sys.stderr.write(f"{name} is left out: {error}\n")
 
 
 def plain(done: Sweep, target: float) -> dict[str, Any]:
@@ -126,6 +156,7 @@ def plain(done: Sweep, target: float) -> dict[str, Any]:
         "queries": done.key["queries"],
         "count": done.key["count"],
         "k": done.key["k"],
+        "build": done.key["knobs"],
         "nbytes": done.nbytes,
         "build_s": done.build_s,
         "machine": done.machine,

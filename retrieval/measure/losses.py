@@ -103,8 +103,10 @@ def parts(
     Raises:
         LabError: the embedder cannot read the queries, or the index cannot be built.
     """
-    if task.texts is None and k == MOST:
-        raise BadQuery(f"k is {k:,}; a picture is no answer to itself, so it is {MOST - 1} at most")
+    if task.texts is None and not 1 <= k < MOST:
+        raise BadQuery(
+            f"k is {k:,}; a picture is no answer to itself, so it is from 1 to {MOST - 1}"
+        )
     exact = lab.index(gallery, Panel(panel.embedder, EXACT)).index
     built = lab.index(gallery, panel).index
     tuned = query_knobs(built, panel)

@@ -6,6 +6,8 @@ widest setting costs one look a step, the sum of the knobs' values and not their
 asks a few queries. Of the indexes that are near the fastest then, each knob is raised until all
 queries reach the target and brought down by halves to the least value between two steps that
 does; the best are measured in turns, and the fastest wins.
+
+Where the time is up before that, what was looked at by then decides.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from retrieval.errors import BadQuery, LabError
 from retrieval.indexes.base import Index
 from retrieval.lab import Lab
+from retrieval.measure.looks import Look, Picked, between, named, once, typical
 from retrieval.measure.recall import recalls
 from retrieval.measure.rounds import COUNT, Job, K
 from retrieval.measure.sweep import Asked, alone, asked, steps
@@ -32,52 +35,23 @@ FEW = 40
 """Queries of one look."""
 NEAR = 2
 """Times the fastest: what takes longer is sought no finer, as a step of the grid costs no more."""
-FINER = 16
-"""Settings between two steps of the grid, at most: 7 % apart where the steps are."""
 FINALISTS = 6
 """Settings that are measured again."""
 ROUNDS = 5
 """Times that each finalist is measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One setting of an index, looked at.
-
-    Attributes:
-        index: its name.
-        knobs: query-time knobs by name.
-        recall: mean recall@10 against exact search.
-        p50: median milliseconds of one query, on one thread.
-    """
-
-    index: str
-    knobs: dict[str, int]
-    recall: float
-    p50: float
-
-
-@dataclass(frozen=True)
-class Picked:
-    """What was picked, and why.
-
-    Attributes:
-        best: the fastest of the finalists that reach the target.
-        finalists: each measured with all queries, in turns, the fastest first.
-        out: why an index is not among them, by name.
-        looks: how many settings were looked at.
-        seconds: that looking and measuring took, without building and loading.
-    """
-
-    best: Look
-    finalists: tuple[Look, ...]
-    out: dict[str, str]
-    looks: int
-    seconds: float
+class Late(Exception):
+    """The time is up."""
 
 
 def pick(
-    lab: Lab, job: Job, target: float, memory: int | None, told: Progress | None = None
+    lab: Lab,
+    job: Job,
+    target: float,
+    memory: int | None,
+    told: Progress | None = None,
+    seconds: float = math.inf,
 ) -> Picked:
     """Pick an index and its setting.
 
@@ -87,14 +61,19 @@ def pick(
         target: recall@10 to reach, from 0 to 1.
         memory: bytes that an index may hold, vectors included; none for any.
         told: how many indexes were looked at.
+        seconds: nothing is loaded, built or looked at that was not begun in them.
 
     Raises:
-        BadQuery: no index reaches the target within the memory, or the target is no share.
+        BadQuery: no index reaches the target within the memory and the time, the target is no
+            share, or the time is none.
     """
     if not 0 < target <= 1:
         raise BadQuery(f"the recall to reach is {target:g}; it must be above 0 and at most 1")
+    if not seconds > 0:  # NaN is not
+        raise BadQuery(f"the time is {seconds:g} s; it must be more than 0")
+    end = time.monotonic() + seconds
     queries = asked(lab, job.gallery, job.embedder.name, job.kind, K, COUNT)
-    return Picking(lab, job, queries, target, memory).run(told)
+    return Picking(lab, job, queries, target, memory, end).run(told)
 
 
 class Picking:
@@ -106,22 +85,43 @@ class Picking:
         queries: all that are asked.
         target: recall to reach.
         memory: bytes that an index may hold.
+        end: when nothing more is begun, by the monotonic clock.
     """
 
     def __init__(
-        self, lab: Lab, job: Job, queries: Asked, target: float, memory: int | None
+        self,
+        lab: Lab,
+        job: Job,
+        queries: Asked,
+        target: float,
+        memory: int | None,
+        end: float = math.inf,
     ) -> None:
-        self.lab, self.job, self.target, self.memory = lab, job, target, memory
+        self.lab, self.job, self.target, self.memory, self.end = lab, job, target, memory, end
         self.queries = queries
         self.few = replace(queries, vectors=queries.vectors[:FEW], truth=queries.truth[:FEW])
         self.indexes: dict[str, Index] = {}
         self.out: dict[str, str] = {}
+        self.seen: dict[str, list[Look]] = {"few": [], "all": []}
         self.looks = 0
         self.seconds = 0.0
         self.fastest = math.inf  # milliseconds of what reaches the target with all queries
 
     def run(self, told: Progress | None) -> Picked:
-        """Look at every index, measure the best again."""
+        """Look at every index, measure the best again; in time, or as far as that goes."""
+        late, queries = False, self.queries
+        try:
+            finalists = self._finalists(self._stairs(told))
+        except Late:
+            late, (finalists, queries) = True, self._so_far()
+        reached = [each for each in finalists if each.recall >= self.target]
+        if not reached:
+            raise BadQuery(self._none(finalists, late))
+        count = len(queries.vectors)
+        return Picked(reached[0], finalists, self.out, self.looks, self.seconds, count, late)
+
+    def _stairs(self, told: Progress | None) -> list[list[Look]]:
+        """What just reaches the target, of each index, the fastest first."""
         found: list[list[Look]] = []
         for at, spec in enumerate(self.job.indexes):
             if told is not None:
@@ -129,21 +129,33 @@ class Picking:
             stairs = self._tried(spec)
             if stairs:
                 found.append(sorted(stairs, key=lambda each: each.p50))
-        found.sort(key=lambda each: each[0].p50)
-        finalists = self._finalists(found)
-        reached = [each for each in finalists if each.recall >= self.target]
-        if not reached:
-            raise BadQuery(self._none(finalists))
-        return Picked(reached[0], finalists, self.out, self.looks, self.seconds)
+        return sorted(found, key=lambda each: each[0].p50)
 
-    def _none(self, finalists: Sequence[Look]) -> str:
+    def _so_far(self) -> tuple[tuple[Look, ...], Asked]:
+        """What was looked at, the fastest first: with all queries if that reaches the target."""
+        known = {look.index for looks in self.seen.values() for look in looks} | {*self.out}
+        left = [spec.name for spec in self.job.indexes if spec.name not in known]
+        self.out.update(dict.fromkeys(left, "not looked at: the time was up"))
+        whole = self._any(self.seen["all"])
+        looks, asked = (self.seen["all"], self.queries) if whole else (self.seen["few"], self.few)
+        enough = [look for look in once(looks) if look.recall >= self.target]
+        return tuple(sorted(enough, key=lambda each: each.p50)[:FINALISTS]), asked
+
+    def _none(self, finalists: Sequence[Look], late: bool) -> str:
+        if late:
+            return f"nothing that was looked at in time reaches {self.target:g}; give more seconds"
         best = max((each.recall for each in finalists), default=None)
         reached = "" if best is None else f"; with all queries the best has {best:.3f}"
         kept = "" if self.memory is None else f" within {self.memory / 1e6:,.0f} MB"
         return f"no index reaches recall {self.target:g}{kept}{reached}; ask for less"
 
+    def _in_time(self) -> None:
+        if time.monotonic() >= self.end:
+            raise Late
+
     def _tried(self, spec: Spec) -> list[Look]:
         """The settings of an index that just reach the target; none where it is out."""
+        self._in_time()
         try:
             index = self.lab.index(self.job.gallery, Panel(self.job.embedder.name, spec.name)).index
             if self.memory is not None and index.nbytes() > self.memory:
@@ -151,6 +163,8 @@ class Picking:
                 return []
             self.indexes[spec.name] = index
             stairs = list(self._walk(spec, index))
+        except Late:
+            raise
         except LabError as error:
             self.out[spec.name] = str(error)
             return []
@@ -194,12 +208,14 @@ class Picking:
         return low
 
     def _look(self, index: Index, knobs: dict[str, int], queries: Asked) -> Look:
+        self._in_time()
         start = time.perf_counter()
         times, rows = alone(index, queries, knobs)
         self.seconds += time.perf_counter() - start
         self.looks += 1
         share = recalls(queries.vectors, queries.stored, rows, queries.truth, index.metric).mean()
         look = Look(index.spec.name, knobs, float(share), float(np.median(times)) / 1e6)
+        self.seen["all" if queries is self.queries else "few"].append(look)
         if queries is self.queries and look.recall >= self.target:
             self.fastest = min(self.fastest, look.p50)
         return look
@@ -231,8 +247,7 @@ class Picking:
         for _ in range(ROUNDS):
             for run, each in zip(runs, chosen, strict=True):
                 run.append(self._look(self.indexes[each.index], each.knobs, self.queries))
-        for run in runs:
-            yield replace(run[0], p50=float(np.median([each.p50 for each in run])))
+        yield from map(typical, runs)
 
     def _refined(self, look: Look) -> list[Look]:
         """A setting with each of its knobs, one at a time, as low as all queries let it be."""
@@ -270,21 +285,3 @@ class Picking:
             if each.when == "query"
         }
         return replace(look, knobs=knobs)
-
-
-def between(knob: Knob, value: int) -> list[int]:
-    """The values of a knob above the step of the grid that is below a step, up to that.
-
-    Where there are many they are ``FINER`` of them, by equal factors.
-    """
-    below = [each for each in steps(knob) if each < value]
-    all_ = range(below[-1] + 1 if below else value, value + 1)
-    values = [each for each in all_ if knob.scale == "linear" or not each & (each - 1)]
-    if len(values) > FINER:
-        values = np.unique(np.rint(np.geomspace(values[0], value, FINER)).astype(int)).tolist()
-    return values
-
-
-def named(knobs: Sequence[Knob], values: Sequence[int]) -> dict[str, int]:
-    """Values by the names of their knobs."""
-    return {knob.name: value for knob, value in zip(knobs, values, strict=False)}

@@ -39,6 +39,7 @@ def as_json(job: Job, curves: Sequence[Curve]) -> dict[str, Any]:
         "sweeps": [
             {
                 "index": curve.spec.name,
+                "build": curve.sweep.key["knobs"],
                 "nbytes": curve.sweep.nbytes,
                 "build_s": curve.sweep.build_s,
                 "machine": curve.sweep.machine,
