@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from retrieval.duplicates import kept
+from retrieval.duplicates import detection, kept
+from retrieval.duplicates import finder as finding
 from retrieval.duplicates.detection import SEED, Measured, alone, measure, sample
 from retrieval.duplicates.distortions import by_distortion, settings
 from retrieval.duplicates.finder import Finder
@@ -173,3 +175,19 @@ def test_what_ships_is_measured_again(name: str) -> None:
         here = slice(2 * at, 2 * at + 2)
         assert np.abs(part.own - known.measured.own[here]).max() < 0.02
         assert np.abs(part.other - known.measured.other[here]).max() < 0.02
+
+
+def test_searches_beside_it_are_told_as_busy(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    going: list[int] = []
+    for owner, name in ((detection, "_one"), (finding, "near")):
+        true = getattr(owner, name)
+
+        def noted(*given: Any, true: Any = true) -> Any:
+            going.append(lab.work.count()[1])
+            return true(*given)
+
+        monkeypatch.setattr(owner, name, noted)
+    gallery, finder = lab.gallery("colours"), Finder(lab)
+    list(finder.measure(gallery, "colour", 2, 60))
+    assert finder.near(gallery, "colour").count == 40 and finder.first(gallery, "colour").count
+    assert len(going) == 4 and min(going) > 0 and lab.work.count()[1] == 0

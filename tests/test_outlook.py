@@ -123,6 +123,12 @@ def test_a_limit_is_where_the_milliseconds_are_passed() -> None:
     assert "measured)" in told and "extrapolated)" in "; ".join(said(beyond, 1e9))
 
 
+def test_a_limit_below_what_was_measured_is_not_told_as_measured() -> None:
+    (below,) = limits([EXACT], 0.01, 1e9)
+    assert below.count[0] == pytest.approx(500, rel=0.02) and not below.measured
+    assert "extrapolated)" in said(below, 1e9)[0]
+
+
 def test_who_is_faster_is_told_from_where() -> None:
     (limit,) = limits([EXACT, HNSW], 5.0, 1e9)
     assert limit.beaten == (10_000, "FAISS HNSW")
@@ -263,10 +269,35 @@ def test_the_command(
 
 
 @pytest.mark.usefixtures("unshipped")
-def test_the_command_without_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_without_time_or_room(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(command(tmp_path)) == 2  # 1,000 vectors take more than 4 MB
+    assert "nothing was measured; give more --memory" in capsys.readouterr().err
+    monkeypatch.setattr(scale, "SIZES", SMALL)
     given = [each if each != "600" else "0" for each in command(tmp_path)]
     assert main(given) == 2
     assert "nothing was measured; give more --seconds" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("unshipped")
+def test_the_command_where_nothing_can_be_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scale, "SIZES", SMALL)
+    monkeypatch.setattr(drawn, "FEWEST", 10**6)
+    assert main(command(tmp_path)) == 2
+    said = capsys.readouterr().err
+    assert "nothing was measured; " in said and "vectors are too few to draw around" in said
+    assert "--seconds" not in said
+
+
+@pytest.mark.parametrize("flag", [["-k", "5"], ["--count", "9"], ["--recall", "0.9"], ["--both"]])
+def test_a_flag_that_scale_does_not_heed_is_refused(
+    flag: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(tmp_path, *flag)) == 2
+    assert f"--scale does not heed {flag[0]};" in capsys.readouterr().err
 
 
 def test_bits_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,11 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from retrieval import manifest
 from retrieval.advisor import evidence as measuring
 from retrieval.advisor.candidates import Kept, Model
 from retrieval.advisor.engines import ENGINES
@@ -19,8 +21,9 @@ from retrieval.advisor.reasons import costs
 from retrieval.advisor.roles import ROLES
 from retrieval.errors import BadQuery, LabError, Refused, Unsupported
 from retrieval.indexes import INDEXES
+from retrieval.indexes.exact import Exact
 from retrieval.lab import Lab
-from retrieval.measure import drawn, scale
+from retrieval.measure import drawing, drawn, scale
 from retrieval.measure.drawing import Drawing
 from retrieval.measure.notes import FILE, Notes
 from retrieval.measure.outlook import outlooks
@@ -116,6 +119,20 @@ def test_an_engine_that_fails_costs_its_own_marks(
     assert sum(isinstance(step, Mark) for step in steps) == len(SMALL)
 
 
+def test_searches_beside_it_are_told_as_busy(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    going: list[int] = []
+    for owner, name in ((Exact, "build"), (drawing, "stack")):
+        true = getattr(owner, name)
+
+        def noted(*given: Any, true: Any = true) -> Any:
+            going.append(here.work.count()[1])
+            return true(*given)
+
+        monkeypatch.setattr(owner, name, noted)
+    list(measure(here, job(here, names=("exact",)), ENOUGH))
+    assert going and min(going) > 0 and here.work.count()[1] == 0
+
+
 def test_bits_and_other_peoples_pictures_are_refused(
     here: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +165,18 @@ def test_a_note_is_its_own_receipt(tmp_path: Path) -> None:
     assert receipt["key"] == key
     assert {"machine", "versions", "python", "at"} <= set(receipt)
     json.dumps(receipt)
+
+
+def test_a_note_tells_the_versions_that_measured_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = {"versions": {"numpy": "0.1"}, "processor": "abacus", "python": "2.7"}
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest, "recorded", lambda: then)
+        made = Notes(tmp_path).save({"kind": "scale"}, {"value": 1})
+    receipt = Notes(tmp_path).named(made.name).receipt()
+    assert {name: receipt[name] for name in then} == then
+    assert made.receipt() == receipt
 
 
 @pytest.mark.parametrize("name", ["", "..", "../../etc", "0" * 12, "x" * 5000, "\0"])

@@ -85,10 +85,10 @@ class Evidence:
         found = self._grown("exact")
         if found is None:
             return None
-        note, marks, growth = found
+        note, _, growth = found
         wide = self._wider(dim)
         low, middle, high = sorted(end / wide for end in growth.reaches(ms))
-        within = wide == 1 and middle <= marks[-1].count
+        within = wide == 1 and growth.least <= middle <= growth.most
         return self._figure(note, (middle, low, high), within, self._to(dim))
 
     def latency(self, index: str, count: int, dim: int) -> Figure | None:
@@ -205,7 +205,8 @@ def rated(lab: Lab, gallery: Gallery, embedder: Spec, need: Need) -> Note:
 def rating(lab: Lab, gallery: Gallery, embedder: Spec, reads: str) -> dict[str, Any]:
     """The same as JSON, not kept."""
     task = _task(gallery, reads)
-    found = quality.measure(lab, gallery, embedder.name, task).rows()["R@10"]
+    with lab.work.doing("quality", "measuring quality"):
+        found = quality.measure(lab, gallery, embedder.name, task).rows()["R@10"]
     body = {"task": task.name, "queries": len(task.rows), "R@10": found}
     return {**body, "query_ms": _embedding(lab, embedder, task)}
 

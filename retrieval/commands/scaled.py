@@ -35,10 +35,12 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     spec, gallery = lab.spec(options.embedder), lab.gallery(options.gallery)
     named = options.index and [INDEXES.spec(each) for each in options.index]
     job = scale.Job(gallery, spec, named or outlook.usual(spec))
-    left = measured(lab, job, options.seconds, amount(options.memory))
+    room = amount(options.memory)
+    left = measured(lab, job, options.seconds, room)
     found = outlook.outlooks(lab, job)
     if not found:
-        raise BadQuery("nothing was measured; give more --seconds" + "".join(left[:1]))
+        lacking = "--seconds" if scale.sizes(spec.dim, room=room) else "--memory"
+        raise BadQuery(f"nothing was measured; {left[0] if left else f'give more {lacking}'}")
     limits = outlook.limits(found, MS, memory())
     return {
         "gallery": gallery.name,

@@ -111,8 +111,10 @@ def measure(
             if time.monotonic() >= end:
                 return
             part = rows[start : start + CHUNK]
-            waiting = [pool.submit(_one, gallery, embedder, vectors, row) for row in part]
-            yield _stacked(each.result() for each in waiting)
+            with lab.work.doing("duplicates", "distorting pictures"):
+                waiting = [pool.submit(_one, gallery, embedder, vectors, row) for row in part]
+                measured = _stacked(each.result() for each in waiting)
+            yield measured
 
 
 def readied(lab: Lab, gallery: Gallery, name: str) -> tuple[Vectors, Embedder]:

@@ -12,7 +12,7 @@ from retrieval.duplicates import kept, truth
 from retrieval.duplicates.detection import measure, sample
 from retrieval.duplicates.groups import Group, groups
 from retrieval.duplicates.kept import Detection, Detections
-from retrieval.duplicates.pairs import FIRST, Near, near
+from retrieval.duplicates.pairs import FIRST, MOST, Near, near
 from retrieval.duplicates.truth import Rated
 from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
@@ -72,8 +72,7 @@ class Finder:
         """
         spec = self.lab.spec(name)
         return self._near.get(
-            self._place(gallery, spec),
-            lambda: near(self.lab.vectors(gallery, name), spec.metric),
+            self._place(gallery, spec), lambda: self._compared(gallery, spec, MOST)
         )
 
     def first(self, gallery: Gallery, name: str) -> Near:
@@ -86,8 +85,7 @@ class Finder:
         if spec.metric is Metric.HAMMING:
             return self.near(gallery, name)
         place = (*self._place(gallery, spec), "first")
-        vectors = self.lab.vectors
-        return self._near.get(place, lambda: near(vectors(gallery, name), spec.metric, FIRST))
+        return self._near.get(place, lambda: self._compared(gallery, spec, FIRST))
 
     def reaching(self, gallery: Gallery, name: str, least: float) -> Near:
         """Pairs among which are all that reach a score.
@@ -164,6 +162,11 @@ class Finder:
         finally:
             if done is not known:
                 self.detections.save(done)
+
+    def _compared(self, gallery: Gallery, spec: Spec, most: int) -> Near:
+        vectors = self.lab.vectors(gallery, spec.name)
+        with self.lab.work.doing("duplicates", f"comparing all pictures of {gallery.name}"):
+            return near(vectors, spec.metric, most)
 
     def _place(self, gallery: Gallery, spec: Spec) -> tuple[str, ...]:
         return (gallery.name, revision(gallery, spec), spec.name, spec.precision)

@@ -56,7 +56,8 @@ class Drawing:
         if self._asked is None or self._asked[0] != count:
             self._asked = None  # two numbers at once would be too much
             real, drawer = self.ready()
-            self._asked = count, _among(stack(real, drawer, count), drawer)
+            with self.lab.work.doing("scale", f"drawing {count:,} vectors"):
+                self._asked = count, _among(stack(real, drawer, count), drawer)
         return self._asked[1]
 
     def seconds(self, count: int) -> float:
@@ -77,10 +78,11 @@ class Drawing:
         """The gallery's own vectors, and what draws more; the first time its pace is tried."""
         real = np.asarray(self.lab.vectors(self.gallery, self.embedder.name), np.float32)
         if self._drawer is None:
-            self._drawer = self._calibrated(real)
-            start = time.monotonic()
-            _among(self._drawer.draw(PROBE), self._drawer)
-            self.pace = (time.monotonic() - start) / PROBE
+            with self.lab.work.doing("scale", "seeing how vectors are drawn"):
+                self._drawer = self._calibrated(real)
+                start = time.monotonic()
+                _among(self._drawer.draw(PROBE), self._drawer)
+                self.pace = (time.monotonic() - start) / PROBE
         return real, self._drawer
 
     def _calibrated(self, real: Floats) -> Drawer:

@@ -70,10 +70,12 @@ class Growth:
 
     Attributes:
         lines: possible ones, the best first.
-        most: vectors up to which it was measured.
+        least: vectors from which on it was measured.
+        most: vectors up to which it was.
     """
 
     lines: tuple[Line, ...]
+    least: int
     most: int
 
     def at(self, count: float) -> tuple[float, float, float]:
@@ -114,7 +116,7 @@ def grown(
     lines = sorted((_line(form, n, y) for form in forms or ASKING), key=lambda each: each.error)
     bound = lines[0].error * (FAR if forms else NEARLY)
     possible = (line for line in lines if line.error <= bound)
-    return Growth(tuple(possible), int(n.max()))
+    return Growth(tuple(possible), int(n.min()), int(n.max()))
 
 
 def _line(form: str, counts: Floats, values: Floats) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,14 @@ class Note:
         body: what came out, plain JSON.
         machine: where it was measured.
         at: when, in UTC.
+        recorded: versions, processor and Python of then.
     """
 
     key: Key
     body: Mapping[str, Any]
     machine: str
     at: str
+    recorded: Mapping[str, Any] = field(default_factory=lambda: manifest.recorded())
 
     @property
     def here(self) -> bool:
@@ -47,13 +49,13 @@ class Note:
         return manifest.digest(self.key)
 
     def receipt(self) -> dict[str, Any]:
-        """All that it came of, and what came of it, with the library versions of now."""
+        """All that it came of, and what came of it."""
         return {
             "format": FORMAT,
             "kind": self.key.get("kind"),
             "at": self.at,
             "machine": self.machine,
-            **manifest.recorded(),
+            **self.recorded,
             **{name: self.key.get(name) for name in ("gallery", "gallery_revision")},
             "options": {"queries": self.key.get("queries")},
             "keys": {self.key.get("embedder"): {**self.key, "kind": "vectors"}},
@@ -133,9 +135,11 @@ class Notes:
 
 
 def _read(folder: Path) -> Note:
-    key = manifest.check(folder)["key"]
+    known = manifest.check(folder)
     try:
         told = json.loads((folder / FILE).read_text("utf-8"))
-        return Note(key, dict(told["body"]), str(told["machine"]), str(told["at"]))
+        parts = dict(told["body"]), str(told["machine"]), str(told["at"])
+        recorded = {name: each for name, each in known["recorded"].items() if name != "seconds"}
+        return Note(known["key"], *parts, recorded)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{folder / FILE} cannot be read ({error}); delete {folder}") from error

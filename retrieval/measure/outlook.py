@@ -176,7 +176,8 @@ def limits(found: Sequence[Outlook], ms: float, memory: float) -> list[Limit]:
         held = each.growth("bytes")
         fits = held.reaches(memory)[0] if held else None
         beaten = _beaten(each, found)
-        told.append(Limit(each, ms, (middle, low, high), middle <= growth.most, fits, beaten))
+        within = growth.least <= middle <= growth.most
+        told.append(Limit(each, ms, (middle, low, high), within, fits, beaten))
     return told
 
 

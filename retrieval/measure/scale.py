@@ -227,10 +227,10 @@ class Running:
 
     def _mark(self, spec: Spec, count: int, point: Measure | None = None) -> Mark:
         asked = self.drawing.asked(count)
-        build = lists(spec, count)
+        build, work = lists(spec, count), self.lab.work
         with INDEXES.load(spec)(spec, Metric.COSINE, **build) as index:
             start = time.perf_counter()
-            with threads.every_core():
+            with work.doing("scale", f"building {spec.title}"), threads.every_core():
                 index.build(asked.stored)
             took = time.perf_counter() - start
             found = point(index, asked) if point else steady(index, asked, cheapest(index, asked))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from statistics import median
 from typing import Any, TypeGuard
@@ -102,10 +103,14 @@ def whole(given: object, name: str, most: int) -> int:
 
 
 def header(kind: str, gallery: Gallery, specs: Sequence[Spec], **options: Any) -> dict[str, Any]:
-    """What makes a table a receipt: all that it came of, beside its rows."""
+    """What makes a table a receipt: all that it came of, beside its rows.
+
+    ``written`` is when, in UTC; what was kept may have been measured before.
+    """
     return {
         "format": FORMAT,
         "kind": kind,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "gallery_revision": gallery.revision,
         "options": options,
         "keys": {spec.name: vectors_key(gallery, spec) for spec in specs},

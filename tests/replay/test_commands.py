@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def test_the_same_again(
 ) -> None:
     given = written(name, made, cache, capsys)
     assert given["format"] == 1 and given["gallery_revision"] and given["versions"]["numpy"]
+    assert datetime.fromisoformat(given["written"]).tzinfo is not None
     code, told = replay(given, cache, capsys)
     assert (code, told["differences"], told["same"]) == (0, [], True)
     assert told["count"] > 0
@@ -106,6 +108,7 @@ def test_duplicates_are_looked_for_again(
         ("pairs", lambda it: it["labels"][0]["panels"]["phash@exact"].update(found=-1), "was -1"),
         ("calibrate", lambda it: it["fits"][0]["reliability"].update(base=0.5), "was 0.5, is"),
         ("sweep", lambda it: it["sweeps"][0]["points"][0].update(recall=0.1), "was 0.1, is 1"),
+        ("sweep", lambda it: it["sweeps"][0].update(build={"M": 9}), "build was M=9, is"),
         ("scale", lambda it: it["scale"][0].update(recall=0.1), "recall was 0.1, is"),
         ("choose", lambda it: it["recommended"]["index"].update(title="X"), "text was X, is"),
         ("evaluate", lambda it: it["measured"][0].update(task="gone"), "not there any more"),
@@ -124,6 +127,19 @@ def test_what_differs_is_said(
     code, told = replay(given, cache, capsys)
     assert code == 0 and told["same"] is False
     assert said in "\n".join(told["differences"])
+
+
+def test_a_sweep_of_more_than_usual_runs_again(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--index", "faiss-binary-hnsw", "--count", "20000", "-k", "200"]
+    sweep = ["sweep", "--gallery", "stamps", "--embedder", "phash", *words]
+    assert main([*sweep, "--seconds", "60", "--cache", str(cache), "--json"]) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert given["sweeps"][0]["build"]["M"]
+    given["sweeps"][0]["points"] = given["sweeps"][0]["points"][:1]
+    code, told = replay(given, cache, capsys)
+    assert (code, told["same"], told["count"]) == (0, True, 1)
 
 
 def test_what_may_be_why_is_said(
