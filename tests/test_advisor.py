@@ -231,3 +231,20 @@ def test_every_name_is_in_a_registry_or_said_to_be_outside(lab: Lab) -> None:
 def test_the_ends_of_the_range_are_answered(lab: Lab) -> None:
     assert advised(lab, now=1, later=1).size == "exact"
     assert advised(lab, now=MOST, later=MOST).size == "beyond"
+
+
+def test_the_memory_is_that_of_the_larger_number(lab: Lab) -> None:
+    answers = {"now": 20_000_000, "later": 1_000, "memory": GB}
+    (text,) = (each.text for each in advised(lab, **answers).best.costs if "Memory" in each.text)
+    assert "more than the 1 GB there are" in text
+    (least,) = (
+        each.text for each in advised(lab, **FEW).best.costs if each.text.startswith("Memory")
+    )
+    assert "more than" not in least
+
+
+def test_what_stands_in_for_the_first_choice_has_its_own_reason(lab: Lab) -> None:
+    told = [each.text for each in advised(lab, **FEW, runs="space", reads="image").best.reasons]
+    assert ROLES["classifier"].merit in told  # no self-supervised one, of which the rule speaks
+    first = [each.text for each in advised(lab, **FEW, reads="image").best.reasons]
+    assert ROLES["dino3"].merit not in first

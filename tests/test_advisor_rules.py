@@ -92,3 +92,9 @@ def test_nonsense_is_refused_in_a_sentence(given: dict[str, object], why: str) -
         Need.of(given)
     assert why in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+def test_nobody_has_fewer_later_who_does_not_say_so() -> None:
+    assert Need.of({"now": 5_000_000}).later == 5_000_000
+    assert Need.of({"now": 10}).later == Need().later
+    assert Need.of({"now": 5_000_000, "later": 7}).later == 7

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from retrieval import images
+from retrieval.advisor.evidence import ratings
 from retrieval.commands import verify
 from retrieval.errors import BadImage, BadQuery, BadVectors, Damaged, Refused, UnknownName
 from retrieval.lab import DATA, Lab
@@ -186,6 +187,15 @@ def test_a_large_photograph_is_decoded_as_small_as_the_network_allows(tmp_path: 
         assert small.width < whole.width / 2
         one, other = embedder.images([whole, small])
         assert float(one @ other) >= 0.999
+
+
+def test_verify_reads_what_was_measured_for_advice(tmp_path: Path) -> None:
+    lab = Lab(cache=tmp_path)
+    note = ratings(lab).save({"kind": "rating"}, {"R@10": {"mean": 0.5}})
+    file = tmp_path / "ratings" / note.name / "note.json"
+    file.write_text(file.read_text("utf-8").replace("0.5", "0.9"), "utf-8")
+    with pytest.raises(Damaged, match=r"note\.json differs from its manifest"):
+        verify.run(lab, argparse.Namespace(quick=True))
 
 
 def test_verify_misses_vectors_that_should_ship(tmp_path: Path) -> None:

@@ -135,6 +135,8 @@ class Need:
             for name in ("now", "later")
             if name in given
         }
+        if "now" in numbers:  # nobody has fewer later who does not say so
+            numbers.setdefault("later", max(numbers["now"], cls.later))
         rest = {"ms": _number(given["ms"], "ms", 0.1, 1e5)} if "ms" in given else {}
         if given.get("memory") is not None:
             rest["memory"] = 1e9 * _number(given["memory"], "memory (GB)", 0.1, 1e6)

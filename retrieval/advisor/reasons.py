@@ -48,10 +48,11 @@ def reasons(
     """Why this embedder, then why this engine."""
     chosen, training, engine = rules
     role, name = model.role, kept.engine.name
-    first = best or role.name == chosen.prefer[0]
-    yield Reason(
-        *((chosen.reason, "rule", chosen.source) if first else (role.merit, "rule", role.link))
-    )
+    first = role.name == chosen.prefer[0]
+    if best or first:
+        yield Reason(chosen.reason, "rule", chosen.source)
+    if not first:  # the rule speaks of another, which is not to be had
+        yield Reason(role.merit, "rule", role.link)
     yield from _quality(evidence, need, model)
     if training.reason:
         yield Reason(training.reason, "rule", training.source)
@@ -111,9 +112,10 @@ def costs(evidence: Evidence, need: Need, model: Model, kept: Kept) -> Iterator[
 def _memory(need: Need, model: Model, kept: Kept) -> Reason:
     plan = footprint(kept.spec.name if kept.spec else "")
     now, later = (plan.memory(model.dim, count) for count in (need.now, need.later))
-    on_disk = plan.bytes(model.dim, need.later) - later
+    most = max(now, later)
+    on_disk = plan.bytes(model.dim, need.most) - most
     disk = f", and {amount(on_disk)} of vectors on disk" if plan.disk else ""
-    share = "" if later <= need.memory else f", more than the {amount(need.memory)} there are"
+    share = "" if most <= need.memory else f", more than the {amount(need.memory)} there are"
     return Reason(
         f"Memory: {amount(now)} now, {amount(later)} in two years{disk}{share} "
         f"({model.dim:,} numbers a vector).",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from retrieval import manifest, shards
+from retrieval.advisor.evidence import ratings
 from retrieval.duplicates.kept import Detections
 from retrieval.embedders import EMBEDDERS
 from retrieval.embedders.gallery import embed
@@ -42,8 +43,8 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         Damaged: naming each thing that is missing or not what it should be.
     """
-    measured = (sweeps(lab), scale.notes(lab), qualities.notes(lab), calibrations(lab))
-    kept = (lab.store, *measured, Detections(lab))
+    notes = (scale.notes(lab), qualities.notes(lab), ratings(lab))
+    kept = (lab.store, sweeps(lab), *notes, calibrations(lab), Detections(lab))
     folders = [folder for each in kept for folder in each.folders()]
     problems = [_problem(lab, folder, options.quick) for folder in folders]
     wrong = [each for each in (*problems, *_lacking(lab), *_galleries(lab)) if each]
