@@ -14,7 +14,8 @@ from retrieval.commands.differences import lines
 from retrieval.commands.listing import table
 from retrieval.indexes import INDEXES
 from retrieval.lab import Lab
-from retrieval.measure.pick import Look, pick
+from retrieval.measure.looks import Look
+from retrieval.measure.pick import pick
 from retrieval.measure.rounds import Job
 from retrieval.measure.sweep import Kind, fitting
 from retrieval.panel import Panel
