@@ -133,6 +133,19 @@ def test_a_killed_server_costs_one_query_and_heals(server: Cluster, whole: bool)
     assert other.search(vectors[:1], 1)[0].tolist() == [[0]]
 
 
+def test_a_connection_made_again_walks_the_index_too(server: Cluster) -> None:
+    """By its own settings PostgreSQL would compare all rows of a small table."""
+    index: Any = built("pgvector-hnsw", Metric.COSINE, drawn(Metric.COSINE, 300))
+    killed(server.pid)
+    with pytest.raises(Unreachable):
+        index.search(drawn(Metric.COSINE, 1), 1)
+    index.search(drawn(Metric.COSINE, 1), 1)
+    index._session.check(index._table)
+    for name, value in {**postgres.PLAIN, "hnsw.ef_search": "40"}.items():
+        assert index._session.rows(f"SHOW {name}") == [(value,)]
+    index.close()
+
+
 def test_a_dead_server_costs_its_own_panel_alone(server: Cluster, lab: Lab) -> None:
     names = ["colour@exact", "colour@pgvector-hnsw", "colour@qdrant-hnsw"]
     panels = [Panel.parse(name) for name in names]

@@ -169,7 +169,7 @@ class Pgvector(Index):
                 return rows, scores
             try:
                 session = self._session or self._opened(SECONDS)
-                session.set(self._settings(k))
+                session.set(PLAIN | self._settings(k))
                 for place, query in enumerate(queries):
                     found, values = self._nearest(session, query, k, only)
                     rows[place, : len(found)], scores[place, : len(found)] = found, values
