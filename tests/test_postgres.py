@@ -146,6 +146,21 @@ def test_a_connection_made_again_walks_the_index_too(server: Cluster) -> None:
     index.close()
 
 
+def test_a_server_is_reached_before_anything_is_timed(
+    server: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = drawn(Metric.COSINE, 300)
+    index: Any = built("pgvector-hnsw", Metric.COSINE, vectors)
+    killed(server.pid)
+    with pytest.raises(Unreachable, match="does not answer"):
+        index.reach()
+    index.reach()
+    monkeypatch.setattr(index, "_opened", lambda seconds: pytest.fail("a search connects"))
+    assert index.search(vectors[:1], 1)[0].tolist() == [[0]]
+    index.close()
+    index.reach()
+
+
 def test_a_dead_server_costs_its_own_panel_alone(server: Cluster, lab: Lab) -> None:
     names = ["colour@exact", "colour@pgvector-hnsw", "colour@qdrant-hnsw"]
     panels = [Panel.parse(name) for name in names]

@@ -11,7 +11,8 @@ import json
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from retrieval.errors import BadVectors, Damaged, LabError
@@ -132,6 +133,17 @@ class Pgvector(Index):
         """Bytes of table and index by ``pg_total_relation_size``."""
         return self._size if self.count else 0
 
+    def reach(self) -> None:
+        """See that the server answers, before anything is timed.
+
+        Raises:
+            Unreachable: it does not, in time.
+        """
+        with self._answering() as session:
+            if session is not None:
+                session.set(PLAIN | self._settings(1))
+                session.rows("SELECT 1")
+
     def close(self) -> None:
         """Let go of the connection; twice is no harm."""
         super().close()
@@ -164,19 +176,24 @@ class Pgvector(Index):
 
     def _asked(self, queries: Vectors, k: int, only: Only | None = None) -> tuple[Rows, Scores]:
         rows, scores = padded(len(queries), k)
-        with self._turn:
-            if not self.count:  # closed by another thread a moment ago
+        with self._answering() as session:
+            if session is None:
                 return rows, scores
-            try:
-                session = self._session or self._opened(SECONDS)
-                session.set(PLAIN | self._settings(k))
-                for place, query in enumerate(queries):
-                    found, values = self._nearest(session, query, k, only)
-                    rows[place, : len(found)], scores[place, : len(found)] = found, values
+            session.set(PLAIN | self._settings(k))
+            for place, query in enumerate(queries):
+                found, values = self._nearest(session, query, k, only)
+                rows[place, : len(found)], scores[place, : len(found)] = found, values
+        return rows, scores
+
+    @contextmanager
+    def _answering(self) -> Iterator[Session | None]:
+        """The session, in turn; one that fails is let go of, and the next connects again."""
+        with self._turn:
+            try:  # none where another thread closed it a moment ago
+                yield (self._session or self._opened(SECONDS)) if self.count else None
             except LabError:
                 self._end()
                 raise
-        return rows, scores
 
     def _nearest(
         self, session: Session, query: Vectors, k: int, only: Only | None
