@@ -123,6 +123,15 @@ def test_closed_under_a_search_ends_in_nothing(name: str) -> None:
     assert not wrong and not worker.is_alive()
 
 
+@pytest.mark.parametrize("name", [*ENGINES, "usearch-f32"])
+def test_closed_just_before_it_is_asked_ends_in_nothing(name: str) -> None:
+    vectors = drawn(Metric.COSINE, 100)
+    with built(name, Metric.COSINE, vectors) as index:
+        index.count = 0  # what closing does first, while another thread holds the turn
+        for queries in (vectors[:1], vectors[:3]):
+            assert (index._search(queries, 3)[0] == -1).all()
+
+
 def test_holes_stay_holes(tmp_path: Path) -> None:
     folder, again = tmp_path / "one", tmp_path / "again"
     (folder / "empty").mkdir(parents=True)

@@ -116,7 +116,7 @@ class Archived(Index):
         self, queries: Vectors, k: int, most: int, chosen: Chosen | None = None
     ) -> tuple[Rows, Scores]:
         with self._turn:
-            if self._engine is None:  # closed by another thread a moment ago
+            if self._engine is None or not most:  # another thread closed it, or is about to
                 return padded(len(queries), k)
             answers = list(self._answers(self._engine, straight(queries), most, chosen))
         return gathered(answers, k)

@@ -88,7 +88,7 @@ class Usearch(Index):
     def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
         rows, scores = padded(len(queries), k)
         engine, most = self._engine, min(k, self.count)
-        if engine is None:  # closed by another thread a moment ago
+        if engine is None or not most:  # closed by another thread a moment ago
             return rows, scores
         workers = 1 if len(queries) == 1 else threads.cores()
         with self._turn:
