@@ -60,6 +60,27 @@ def test_hnswlib_pads_where_its_graph_reaches_fewer() -> None:
     assert all(len(set(each[each >= 0])) == (each >= 0).sum() for each in rows)
 
 
+@pytest.mark.parametrize(
+    "name", ["faiss-lsh", "faiss-rabitq", "faiss-ivfpq", "faiss-opq-ivfpq", "faiss:RaBitQ,RFlat"]
+)
+def test_all_candidates_are_all_rows_whatever_k_divides(name: str) -> None:
+    """26 / 22 in single precision, times 22, is less than 26."""
+    vectors, queries = drawn(Metric.COSINE, 26), drawn(Metric.COSINE, 300, seed=5)
+    truth = built("exact", Metric.COSINE, vectors).search(queries, 22)[1]
+    found = built(name, Metric.COSINE, vectors, k_factor=256).search(queries, 22)[1]
+    np.testing.assert_allclose(found, truth, atol=1e-5)
+
+
+def test_all_candidates_are_all_that_are_allowed() -> None:
+    vectors, queries = drawn(Metric.COSINE, 100), drawn(Metric.COSINE, 300, seed=5)
+    where = Allowed(Where("few", "=", ("1",)), np.arange(100) < 26)
+    truth = built("exact", Metric.COSINE, vectors).search(queries, 22, where)[1]
+    index = built("faiss:RaBitQ,RFlat", Metric.COSINE, vectors, k_factor=256)
+    found = index.filtered(queries, 22, where)
+    assert len(where.rows) == 26 and found.how == ""
+    np.testing.assert_allclose(found.scores, truth, atol=1e-5)
+
+
 def test_hnswlib_that_reaches_none_of_the_allowed_rows_is_made_up_for() -> None:
     vectors = np.repeat(drawn(Metric.COSINE, 3), 400, axis=0)  # three islands
     index = built("hnswlib", Metric.COSINE, vectors, M=4, efConstruction=8, efSearch=1)

@@ -18,7 +18,7 @@ from retrieval.indexes.faiss_graph import filtered_params, search_params
 from retrieval.indexes.faiss_lists import members
 from retrieval.indexes.faiss_nsg import Nsg
 from retrieval.indexes.faiss_opq import filled
-from retrieval.indexes.faiss_refined import refined, rotated
+from retrieval.indexes.faiss_refined import refined, rotated, times
 from retrieval.runtime import threads
 from retrieval.types import Metric, Scores, Spec, Vectors
 from retrieval.where import Allowed
@@ -120,11 +120,10 @@ class Factory(FaissIndex):
             return self._prepared
         if self._recipe.links:  # all candidates of the walk are compared again
             kept = min(max(self.knobs["efSearch"], k), held)
-            return self._composed(search_params({"efSearch": kept}), (kept + 0.5) / k)
-        most = held / k  # no more candidates than there are vectors
-        if self.knobs["k_factor"] <= most:
+            return self._composed(search_params({"efSearch": kept}), times(kept, k))
+        if self.knobs["k_factor"] * k <= held:
             return self._prepared
-        return self._composed(self._below(), most)
+        return self._composed(self._below(), times(held, k))  # no more than there are vectors
 
     def _composed(self, below: Any, factor: float) -> Any:
         """Search parameters through transforms and refinement."""
@@ -165,15 +164,15 @@ class Factory(FaissIndex):
             if read == self._recipe.lists:  # of all lists the rows that are allowed are all of them
                 return None
             how = f"{read:,} lists instead of {usual:,}" if read != usual else ""
-        factor = min(self.knobs.get("k_factor", 1), len(where.rows) / k)
-        return self._composed(self._below(where), factor), how
+        again = min(self.knobs.get("k_factor", 1) * k, len(where.rows))
+        return self._composed(self._below(where), times(again, k)), how
 
     def _walked(self, k: int, where: Allowed) -> tuple[Any, str] | None:
         found = filtered_params(self.knobs, k, where)
         if found is None:
             return None
         again = min(max(self.knobs["efSearch"], k), len(where.rows))
-        return self._composed(found[0], (again + 0.5) / k), found[1]
+        return self._composed(found[0], times(again, k)), found[1]
 
     def _packed(self, folder: Path) -> None:
         faiss = library()

@@ -19,7 +19,7 @@ from retrieval.indexes.faiss_graph import (
     sound,
 )
 from retrieval.indexes.faiss_pq import cut, sub_quantisers
-from retrieval.indexes.faiss_refined import Refined, refined, rotated
+from retrieval.indexes.faiss_refined import Refined, refined, rotated, times
 from retrieval.runtime import threads
 from retrieval.types import Knob, Scores, Spec, Vectors
 from retrieval.where import Allowed
@@ -83,7 +83,7 @@ class GraphOfCodes(Refined):
         most = min(max(self.knobs["efSearch"], k), held)
         made, params = self._prepared
         if made != (most, k):
-            params = refined((most + 0.5) / k, self._walk(search_params({"efSearch": most})))
+            params = refined(times(most, k), self._walk(search_params({"efSearch": most})))
             self._prepared = (most, k), params  # the next search is for as many, most often
         return params
 
@@ -93,7 +93,7 @@ class GraphOfCodes(Refined):
             return None
         params, how = found
         again = min(max(self.knobs["efSearch"], k), len(where.rows))
-        return refined((again + 0.5) / k, self._walk(params)), how
+        return refined(times(again, k), self._walk(params)), how
 
     def _walk(self, params: Any) -> Any:
         return params

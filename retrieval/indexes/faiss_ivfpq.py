@@ -15,6 +15,7 @@ from retrieval.errors import Damaged
 from retrieval.indexes.faiss_base import INSTALL, NEEDS, engine_read, library
 from retrieval.indexes.faiss_lists import NLIST, Lists, members, nprobe, sizes
 from retrieval.indexes.faiss_pq import cut, sub_quantisers
+from retrieval.indexes.faiss_refined import times
 from retrieval.runtime import threads
 from retrieval.types import Knob, Spec, Vectors
 from retrieval.where import Allowed
@@ -66,11 +67,13 @@ class IvfPq(Lists):
         return self._refined(self.knobs["k_factor"])
 
     def _asked(self, k: int, held: int) -> Any:
-        most = held / k  # no more candidates than there are vectors
-        return self._prepared if self.knobs["k_factor"] <= most else self._refined(most)
+        if self.knobs["k_factor"] * k <= held:
+            return self._prepared
+        return self._refined(times(held, k))  # no more candidates than there are vectors
 
     def _limits(self, k: int, where: Allowed) -> Any:
-        return self._refined(min(self.knobs["k_factor"], len(where.rows) / k), where)
+        again = min(self.knobs["k_factor"] * k, len(where.rows))
+        return self._refined(times(again, k), where)
 
     def _refined(self, factor: float, where: Allowed | None = None) -> Any:
         faiss, probes = library(), self._probes(where)

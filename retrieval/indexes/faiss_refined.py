@@ -40,8 +40,9 @@ class Refined(FaissIndex):
         return refined(self.knobs["k_factor"], self._below())
 
     def _asked(self, k: int, held: int) -> Any:
-        most = held / k  # no more candidates than there are vectors
-        return self._prepared if self.knobs["k_factor"] <= most else refined(most, self._below())
+        if self.knobs["k_factor"] * k <= held:
+            return self._prepared
+        return refined(times(held, k), self._below())  # no more candidates than there are vectors
 
     def _made(self, vectors: Vectors) -> Any:
         engine = self._empty()
@@ -86,8 +87,8 @@ class Refined(FaissIndex):
 
     def _limits(self, k: int, where: Allowed) -> Any:
         """Search parameters of one filtered search for ``k``."""
-        factor = min(self.knobs["k_factor"], len(where.rows) / k)
-        return refined(factor, self._below(where))
+        again = min(self.knobs["k_factor"] * k, len(where.rows))
+        return refined(times(again, k), self._below(where))
 
     def _below(self, where: Allowed | None = None) -> Any:
         """Search parameters of the codes' own index."""
@@ -114,6 +115,11 @@ class Rotated(Refined):
             return super()._shape(engine)
         inner = self._within(engine)
         return *super()._shape(engine), type(inner).__name__, inner.d
+
+
+def times(candidates: int, k: int) -> float:
+    """Candidates as so many times k; FAISS multiplies in single precision and cuts."""
+    return (candidates + 0.5) / k
 
 
 def refined(factor: float, below: Any) -> Any:
