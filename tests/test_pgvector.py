@@ -122,6 +122,26 @@ def test_an_address_where_nobody_answers_is_said(
         built("pgvector-hnsw", Metric.COSINE, drawn(Metric.COSINE, 50))
 
 
+def test_a_large_table_is_counted_longer_than_a_search_may_take(
+    server: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, limits = postgres.Session._rows, list[float | None]()
+
+    def noted(self: Any, statement: str, *values: object) -> Any:
+        if "count(*)" in statement or "= ANY" in statement:
+            limits.append(self._connection.limit)
+        return rows(self, statement, *values)
+
+    monkeypatch.setattr(postgres.Session, "_rows", noted)
+    vectors = drawn(Metric.COSINE, 100, seed=17)
+    with built("pgvector-hnsw", Metric.COSINE, vectors) as index:
+        index.save(tmp_path)
+    with made("pgvector-hnsw", Metric.COSINE) as index:
+        index.load(tmp_path, vectors)
+        assert limits and not any(limit is not None and limit < 60 for limit in limits)
+        assert index._session._connection.limit == postgres.SECONDS  # type: ignore[attr-defined]
+
+
 def test_an_old_pgvector_is_refused(server: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "OLDEST", (9, 1))
     with pytest.raises(NotReady, match="has pgvector 0.*; 9.1 or later is needed"):

@@ -29,6 +29,8 @@ SECONDS = 5
 """Seconds that a search, and each step of connecting, may take."""
 START = 30
 """Seconds that the server started here has before something is built or loaded."""
+READ = 60
+"""Seconds that reading a whole table may take, once to count its rows and once to find a sample."""
 OLDEST = (0, 8)
 """The first pgvector that goes on with a search which found too few."""
 SCHEMA = "parallax"
@@ -137,7 +139,7 @@ class Session:
     def holds(self, table: str, vectors: Vectors) -> bool:
         """Whether a table is there, has as many rows as ``vectors`` and the same in a sample."""
         rows = np.unique(np.linspace(0, len(vectors) - 1, SAMPLE).astype(np.int64)).tolist()
-        with told(self.where):
+        with told(self.where), self._patient():
             whole = self._rows(
                 "SELECT FROM pg_index WHERE indisvalid "
                 "AND indrelid = to_regclass(%s) AND indexrelid = to_regclass(%s)",
@@ -219,6 +221,16 @@ class Session:
                 yield
         finally:
             self._connection.limit = SECONDS
+
+    @contextmanager
+    def _patient(self) -> Iterator[None]:
+        """Statements that read a whole table, however large."""
+        before = self._connection.limit
+        self._connection.limit = READ
+        try:
+            yield
+        finally:
+            self._connection.limit = before
 
     def _run(self, statement: str) -> None:
         self._connection.execute(statement)
