@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from retrieval.cli import main
+from retrieval.cli import STOPPED, main
 from retrieval.commands.load import target
 from retrieval.errors import BadQuery
 from retrieval.indexes.pgload import Loader
@@ -140,6 +141,22 @@ def test_postgresql_stopped_in_the_middle_goes_on(
     assert name in tables(server) and f"{name}_part" not in tables(server)
     assert index.search(vectors[999:], 1)[0].tolist() == [[999]]
     index.close()
+
+
+def test_a_table_that_was_loaded_stays_where_what_follows_is_stopped(
+    server: Cluster, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("retrieval.cli.lab", lambda options: lab)
+    monkeypatch.setattr(lab, "index", stopped)
+    pgserver.asked(server, "CREATE SCHEMA IF NOT EXISTS parallax")
+    before, to = tables(server), server.address(30)
+    asked = ["load", "--gallery", "colours", "--embedder", "colour", "--to", to]
+    assert main(asked) == STOPPED
+    made_now = tables(server) - before  # indexes of columns are among them
+    assert [name for name in made_now if re.fullmatch("pgvector_hnsw_[0-9a-f]{24}", name)]
 
 
 def test_two_who_load_one_table_are_told(server: Cluster) -> None:

@@ -109,7 +109,8 @@ SPECS = (
 class Pgvector(Index):
     """A table of vectors and an index over it by inner product.
 
-    Where ``told`` is set it hears how far filling is, and what is killed meanwhile goes on.
+    Where ``told`` is set it hears how far filling is, what is killed meanwhile goes on, and the
+    table stays.
 
     Searches share one connection and take turns. One that gets no answer in five seconds says so,
     and the next connects again. A table that was made here and never saved goes with ``close``.
@@ -237,7 +238,8 @@ class Pgvector(Index):
         self._table = self._named(vectors)
         session = self._opened(START)
         room = self.count * (4 * self.width + 400) + (64 << 20)
-        self._unsaved = session.make(self._table, vectors, self._using(), room, self._columns or {})
+        made = session.make(self._table, vectors, self._using(), room, self._columns or {})
+        self._unsaved = made and self.told is None  # what is loaded on purpose stays
         return session
 
     def _taken(self, folder: Path, vectors: Vectors) -> Session:
