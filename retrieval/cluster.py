@@ -125,7 +125,8 @@ def ahead(lab: Lab, gallery: Gallery, name: str, address: str) -> Ahead:
 
 def _checked(address: str) -> str:
     host, _, port = address.rpartition(":")
-    if address != AUTO and not (host and port.isdecimal() and 0 < int(port) < 65536):
+    sound = port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    if address != AUTO and not (host and sound):
         raise BadQuery(f"the address is {address[:80]!r}; it must be auto, or HOST:PORT")
     return address
 
@@ -220,9 +221,10 @@ def _reach(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _REACH).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of what is no name of a host
+        why = getattr(error, "strerror", "") or error
         raise Unreachable(
-            f"no Ray cluster answers at {address} ({error.strerror or error}); start one there: "
+            f"no Ray cluster answers at {address} ({why}); start one there: "
             f"ray start --head --port {port}"
         ) from error
 

@@ -245,6 +245,11 @@ def test_a_cluster_that_is_not_there_is_named(
             by_ray(lab(tmp_path, folder), "ahash", gone)
 
 
+def test_a_host_of_no_name_is_said() -> None:
+    with pytest.raises(Unreachable, match=r"no Ray cluster answers at a\.\.b:5 "):
+        cluster._reach("a..b:5")
+
+
 def test_workers_are_as_many_as_the_machines_hold() -> None:
     def node(cores: float, alive: bool = True) -> dict[str, Any]:
         return {"Alive": alive, "Resources": {"CPU": cores} if cores else {}}

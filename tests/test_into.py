@@ -193,6 +193,8 @@ def test_a_slip_is_one_sentence(
     for more, sentence in (
         (["qdrant://127.0.0.1:1"], "Qdrant at 127.0.0.1:1 does not answer"),
         (["qdrant://h", "--index", "faiss-hnsw"], "faiss-hnsw is not on qdrant; there is: qdrant-"),
+        (["qdrant://[", "--index", "faiss-hnsw"], "faiss-hnsw is not on qdrant; there is: "),
+        (["qdrant://["], "PARALLAX_QDRANT is no address"),
         (["nothing"], "it looks like qdrant://host:6333"),
     ):
         assert main([*base, *more]) == 2

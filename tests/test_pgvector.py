@@ -117,6 +117,9 @@ def test_an_address_where_nobody_answers_is_said(
     with pytest.raises(Unreachable, match="PostgreSQL at 127.0.0.1:1 does not answer") as caught:
         built("pgvector-hnsw", Metric.COSINE, drawn(Metric.COSINE, 50))
     assert "secret" not in str(caught.value)
+    monkeypatch.setenv(postgres.VARIABLE, "postgresql://me:secret@a..b/lab")  # no name of a host
+    with pytest.raises(Unreachable, match=r"PostgreSQL at a\.\.b:5432 does not answer"):
+        built("pgvector-hnsw", Metric.COSINE, drawn(Metric.COSINE, 50))
     monkeypatch.setenv(postgres.VARIABLE, "http://127.0.0.1:1")
     with pytest.raises(NotReady, match="PARALLAX_POSTGRES is no address"):
         built("pgvector-hnsw", Metric.COSINE, drawn(Metric.COSINE, 50))

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from retrieval.commands.bar import progress
 from retrieval.commands.compare import declared
@@ -57,7 +56,8 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     spec, embedder = INDEXES.spec(panel.index), lab.spec(panel.embedder)
     if spec not in specs:
         names = ", ".join(each.name for each in specs)
-        raise BadQuery(f"{spec.name} is not on {urlsplit(options.to).scheme}; there is: {names}")
+        scheme = options.to.partition("://")[0]
+        raise BadQuery(f"{spec.name} is not on {scheme}; there is: {names}")
     if embedder.metric not in spec.metrics:
         raise BadVectors(
             f"{spec.title} compares by {' or '.join(spec.metrics)}, {embedder.title} makes vectors "

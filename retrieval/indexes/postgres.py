@@ -258,8 +258,8 @@ def told(where: str) -> Iterator[None]:
         raise Damaged(
             f"{where} has lost a table ({first(error)}); start Parallax again to build it again"
         ) from error
-    except psycopg.Error as error:
-        said = error.sqlstate or ""
+    except (psycopg.Error, UnicodeError) as error:  # the latter of what is no name of a host
+        said = getattr(error, "sqlstate", None) or ""
         if said and said[:2] not in ("08", "57"):  # neither the connection nor a shutdown
             raise LabError(f"{where} refuses: {first(error)}") from error
         raise Unreachable(

@@ -124,8 +124,8 @@ class Watch:
         try:
             socket.create_connection((self.host, self.number), SECONDS).close()
             self._problem = ""
-        except OSError as error:
-            why = error.strerror or str(error) or type(error).__name__
+        except (OSError, UnicodeError) as error:  # the latter of what is no name of a host
+            why = getattr(error, "strerror", "") or str(error) or type(error).__name__
             self._problem = f"{self.host}:{self.number} does not answer ({why}); start it"
         self.known.set()
 

@@ -179,6 +179,14 @@ def test_no_address_a_bad_one_and_a_silent_one_are_said(
     assert state(spec).kind == "unreachable" and "127.0.0.1:1" in state(spec).reason
 
 
+def test_a_host_of_no_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARALLAX_QDRANT", "http://a..b:6333")
+    spec = INDEXES.spec("qdrant-server")
+    state(spec)
+    assert servers.watch("a..b", 6333).known.wait(LONGEST)
+    assert state(spec).kind == "unreachable" and "a..b:6333 does not answer" in state(spec).reason
+
+
 def test_looking_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "SECONDS", LONGEST)
     spec = INDEXES.spec("qdrant-server")
