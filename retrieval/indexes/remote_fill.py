@@ -79,8 +79,10 @@ class Filled(Index):
         Raises:
             LabError: the server does not hold what was handed over.
         """
-        if self._asked(self._marked):  # marked, and yet not these vectors: somebody changed it
-            self._asked(self._drop, WRITE)
+        if self._asked(self._marked):
+            if self._whole(vectors):  # another machine marked it a moment ago
+                return
+            self._asked(self._drop, WRITE)  # somebody changed it
         self._again(self._create)
         held = self._asked(self._count)
         begin = max(0, min(held, len(vectors)) // self.batch - 1) * self.batch

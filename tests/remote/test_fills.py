@@ -115,6 +115,16 @@ def test_what_somebody_changed_is_damage_and_made_again(
         other.load(tmp_path, vectors)
 
 
+@each
+def test_one_that_another_machine_has_just_marked_is_left_alone(name: str, server: Any) -> None:
+    vectors = drawn(Metric.COSINE, 150)
+    index: Any = built(name, Metric.COSINE, vectors)
+    index._drop = lambda client: pytest.fail("others search it")
+    index._put = lambda *_: pytest.fail("it is whole")
+    index._fill(vectors)  # as who saw no mark, a moment too early
+    assert index.search(vectors[149:], 1)[0].tolist() == [[149]]
+
+
 @pytest.mark.parametrize("name", ["qdrant-server", "milvus-server", "weaviate-hnsw"])
 def test_a_collection_that_is_gone_is_said(name: str, server: Any) -> None:
     vectors = drawn(Metric.COSINE, 150)
