@@ -207,14 +207,19 @@ def _connect(ray: Any, address: str) -> None:
         "runtime_env": {"env_vars": {**env, "PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"}},
     }
     try:
+        _joined(ray, address, told)
+    except (RuntimeError, ValueError, OSError) as error:  # such as another version of Ray there
+        said = " ".join(str(error).split())[:300]
+        raise Unreachable(f"the Ray cluster {address} cannot be used: {said}") from error
+
+
+def _joined(ray: Any, address: str, told: dict[str, Any]) -> None:
+    try:
         ray.init(address=address, **told)
     except ConnectionError as error:
         if address != AUTO:
             raise Unreachable(f"no Ray cluster answers at {address}: {error}") from error
         ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **told)
-    except (RuntimeError, ValueError, OSError) as error:  # such as another version of Ray there
-        said = " ".join(str(error).split())[:300]
-        raise Unreachable(f"the Ray cluster {address} cannot be used: {said}") from error
 
 
 def _reach(address: str) -> None:

@@ -245,6 +245,15 @@ def test_a_cluster_that_is_not_there_is_named(
             by_ray(lab(tmp_path, folder), "ahash", gone)
 
 
+def test_a_cluster_that_cannot_be_started_here_is_said() -> None:
+    class Ray:
+        def init(self, address: str, **_: object) -> None:
+            raise ConnectionError if address == "auto" else RuntimeError("no\nport is free")
+
+    with pytest.raises(Unreachable, match="the Ray cluster auto cannot be used: no port is free"):
+        cluster._connect(Ray(), "auto")
+
+
 def test_a_host_of_no_name_is_said() -> None:
     with pytest.raises(Unreachable, match=r"no Ray cluster answers at a\.\.b:5 "):
         cluster._reach("a..b:5")
