@@ -155,8 +155,10 @@ def crop(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Im
     if left >= right or top >= bottom:
         raise BadQuery(f"the crop {box!r} has no area; left must be below right, top below bottom")
     width, height = image.size
-    corner = math.floor(left * width), math.floor(top * height)
-    return image.crop((*corner, math.ceil(right * width), math.ceil(bottom * height)))
+    first, upper = math.floor(left * width), math.floor(top * height)
+    last, lower = math.ceil(right * width), math.ceil(bottom * height)
+    # Two edges that lie next to each other may round to one whole number.
+    return image.crop((first, upper, max(last, first + 1), max(lower, upper + 1)))
 
 
 def webp(

@@ -110,6 +110,9 @@ def test_crop() -> None:
     assert part.getpixel((12, 8)) == (0, 160, 0)
     assert images.crop(scene(), (0, 0, 1, 1)).size == (48, 32)
     assert images.crop(scene(), (0.1, 0.1, 0.1001, 0.1001)).size == (1, 1)
+    thin = 0.3333333333333333, 0.33333333333333337  # both are a third of 48 pixels when rounded
+    assert images.crop(scene(), (thin[0], 0.0, thin[1], 1.0)).size == (1, 32)
+    assert images.crop(scene(48, 48), (0.0, thin[0], 1.0, thin[1])).size == (48, 1)
 
 
 @pytest.mark.parametrize(
