@@ -102,12 +102,13 @@ def test_the_clients_variables_are_honoured(
 
 def test_the_cache_is_where_the_client_has_it(tmp_path: Path) -> None:
     asked = "from huggingface_hub import constants as c; print(c.HF_HUB_CACHE, c.ENDPOINT)"
-    ours = "from retrieval import hub; print(hub.folder(), hub.endpoint())"
+    ours = "from retrieval import hub; hub.token(); print(hub.folder(), hub.endpoint())"
     cases: list[dict[str, str]] = [
         {},
         {"XDG_CACHE_HOME": str(tmp_path / "x")},
         {"HF_HOME": str(tmp_path / "h"), "HF_ENDPOINT": "http://127.0.0.1:9/"},
         {"HF_HOME": str(tmp_path / "h"), "HF_HUB_CACHE": str(tmp_path / "c")},
+        {"HF_HOME": "~nobody-of-this-name/h"},
     ]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     for case in cases:
