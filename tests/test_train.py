@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from retrieval import manifest
 from retrieval.cli import main
 from retrieval.commands import evaluate, train
 from retrieval.embedders import EMBEDDERS, trained
@@ -192,6 +195,30 @@ def test_a_flipped_bit_is_noticed(place: Path, caplog: pytest.LogCaptureFixture)
         EMBEDDERS.load(spec)(spec)
     assert list(trained._specs()) == []
     assert "differs from its manifest" in caplog.text
+
+
+def test_what_a_killed_training_left_is_no_second_embedder(place: Path) -> None:
+    """Else two have one name, and nothing at all can be listed any more."""
+    spec = trained.save(COLOUR, "turned", "labels", "colours", TURN)
+    shutil.copytree(place / spec.name, place / f".{spec.name}.4711.1")
+    assert [each.name for each in trained._specs()] == [spec.name]
+
+
+def test_one_that_cannot_be_read_hides_no_other(
+    place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("one", "two"):
+        trained.save(COLOUR, name, "labels", "colours", TURN)
+    check = manifest.check
+
+    def refused(folder: Path) -> dict[str, Any]:
+        if folder.name == "colour+one":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return check(folder)
+
+    monkeypatch.setattr(manifest, "check", refused)
+    assert [each.name for each in trained._specs()] == ["colour+two"]
+    assert "Permission denied" in caplog.text
 
 
 def test_the_command(place: Path, warm: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,13 +65,14 @@ def spec_of(folder: Path) -> Spec:
 
 def _specs() -> Iterator[Spec]:
     try:
-        folders = sorted(each.parent for each in root().glob(f"*/{manifest.NAME}"))
+        # Hidden is what is being written, or what a killed training left: it has the same name.
+        folders = sorted(each.parent for each in root().glob(f"[!.]*/{manifest.NAME}"))
     except (OSError, LabError):  # no home folder, or one that may not be read
         return
     for folder in folders:
         try:
             yield spec_of(folder)
-        except Damaged as error:
+        except (Damaged, OSError) as error:  # one that cannot be read hides no other
             LOG.warning("%s", error)
 
 
