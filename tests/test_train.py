@@ -19,7 +19,7 @@ from retrieval.embedders.base import unit
 from retrieval.errors import BadQuery, Damaged, NotReady, Stopped, Unsupported
 from retrieval.lab import Lab
 from retrieval.measure.metrics import NAMES
-from retrieval.train.folds import FOLDS, Gain, cross_validated, folds
+from retrieval.train.folds import Gain, asked_with, check, cross_validated, folds
 from retrieval.train.projection import Floats, Settings, fit, projected, started
 from retrieval.types import Rows
 from tests.fakes import BLIND, COLOUR, Colour, Colours
@@ -103,10 +103,38 @@ def test_it_can_be_stopped() -> None:
         fit(pictures, groups, texts, QUICK, stop)
 
 
-def test_too_few_groups_say_so() -> None:
-    pictures, texts, _ = pairs(9, 0.3)
-    with pytest.raises(BadQuery, match=f"9 groups are too few; {2 * FOLDS} are wanted"):
-        cross_validated(pictures, np.arange(9), texts, texts, QUICK)
+@pytest.mark.parametrize(
+    ("by", "words", "message"),
+    [
+        ("captions", [f"{at % 9}" for at in range(40)], "9 different captions, which are too few"),
+        ("labels", [f"{at}" for at in range(40)], "two pictures or more: 0, of 0 pictures"),
+        ("labels", ["one"] * 40, "two pictures or more: 1, of 40 pictures together"),
+    ],
+)
+def test_too_few_groups_say_so_before_anything_is_embedded(
+    place: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch, by: str, words: list[str], message: str
+) -> None:
+    gallery = lab.gallery("colours")
+    monkeypatch.setattr(gallery, by, lambda rows: [words[row] for row in rows])
+    monkeypatch.setattr(lab, "vectors", lambda *_: pytest.fail("it was embedded"))
+    told = dict(embedder="colour", name=None, rounds=2, seed=0, lora=False)
+    with pytest.raises(BadQuery, match=message):
+        train.run(lab, Namespace(gallery="colours", by=by, **told))
+
+
+def test_two_labels_are_enough() -> None:
+    groups = np.repeat(np.arange(2), 20)
+    check(groups, "labels")
+    draws = np.random.default_rng(0)
+    vectors = unit(draws.normal(size=(40, 8)).astype(np.float32))
+    gain = cross_validated(np.asarray(vectors, np.float32), groups, None, None, QUICK)
+    assert len(gain.before) == len(gain.after) == 40
+
+
+def test_a_fold_without_a_pair_counts_for_nothing() -> None:
+    rows = np.arange(6)
+    vectors = np.eye(6, dtype=np.float32)
+    assert asked_with(vectors[:3], vectors, rows, rows[:3], alone=True).shape == (0, len(NAMES))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from retrieval.errors import BadQuery, Refused
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
 from retrieval.measure.quality import numbered
-from retrieval.train.folds import Gain, cross_validated
+from retrieval.train.folds import Gain, check, cross_validated
 from retrieval.train.projection import Floats, Settings, fit
 from retrieval.types import Metric, Rows, Spec
 
@@ -85,6 +85,7 @@ def _projected(
 ) -> tuple[Spec, Gain, int]:
     settings = replace(Settings(), rounds=options.rounds or Settings.rounds, seed=options.seed)
     rows, groups = found
+    check(groups, by)
     vectors = np.asarray(lab.vectors(gallery, parent.name), np.float32)[rows]
     texts = _texts(lab, gallery, parent, rows) if by == "captions" else None
     before = texts if parent.reads_text else None

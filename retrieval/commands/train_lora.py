@@ -15,9 +15,9 @@ from retrieval.embedders.adapter import INSTALL, NEEDS, Adaptable, Tensors, Towe
 from retrieval.errors import BadQuery, NotReady, Stopped
 from retrieval.galleries.base import Gallery
 from retrieval.lab import Lab
-from retrieval.train.folds import Gain
+from retrieval.train.folds import Gain, check
 from retrieval.train.lora import Settings
-from retrieval.train.lora_folds import Course, check, cross_validated, whole
+from retrieval.train.lora_folds import Course, cross_validated, whole
 from retrieval.train.projection import Floats
 from retrieval.train.spool import spooled
 from retrieval.train.through import Given

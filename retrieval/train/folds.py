@@ -48,6 +48,25 @@ class Gain:
         return self.rows()[metric]["low"] > 0
 
 
+def check(groups: Rows, by: str) -> None:
+    """See that there is enough to learn from, before anything is loaded.
+
+    Raises:
+        BadQuery: too few captions, labels, or pictures of them.
+    """
+    _, counts = np.unique(groups, return_counts=True)
+    if by == "captions" and len(counts) < 2 * FOLDS:
+        raise BadQuery(
+            f"there are {len(counts)} different captions, which are too few; {2 * FOLDS} are wanted"
+        )
+    shared = counts[counts > 1]
+    if by == "labels" and (len(shared) < 2 or shared.sum() < 4 * FOLDS):
+        raise BadQuery(
+            f"labels with two pictures or more: {len(shared)}, of {shared.sum()} pictures "
+            f"together; wanted are 2 labels and {4 * FOLDS} pictures"
+        )
+
+
 def folds(groups: Rows, seed: int, apart: bool) -> Iterator[tuple[Rows, Rows]]:
     """Rows to fit on and rows to ask with, five times; no row is asked with twice.
 
@@ -75,18 +94,13 @@ def cross_validated(
 
     Args:
         vectors: (n, d) pictures.
-        groups: (n,) what belongs together.
+        groups: (n,) what belongs together; see ``check``.
         texts: (n, e) captions; none where labels are fitted.
         before: (n, d) captions in the space of the pictures, to compare with; none where there
             is no such space yet.
         settings: of the fits.
         told: called with fits done, of how many; may raise to stop.
-
-    Raises:
-        BadQuery: too few rows to leave any out.
     """
-    if len(np.unique(groups)) < 2 * FOLDS:
-        raise BadQuery(f"{len(np.unique(groups))} groups are too few; {2 * FOLDS} are wanted")
     old, new = [], []
     for number, (seen, asked) in enumerate(folds(groups, settings.seed, texts is not None)):
         weights = fit(vectors[seen], groups[seen], None if texts is None else texts[seen], settings)
@@ -121,4 +135,5 @@ def asked_with(
         own = np.arange(len(rows)), rows
         scores[own], relevant[own] = -np.inf, False
     able = relevant.any(axis=1)
-    return per_query(scores[able], relevant[able])
+    none = np.empty((0, len(NAMES)))  # of few pairs among many rows a fold may have none
+    return per_query(scores[able], relevant[able]) if able.any() else none

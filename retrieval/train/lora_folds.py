@@ -8,12 +8,11 @@ from contextlib import contextmanager
 import numpy as np
 
 from retrieval.embedders.adapter import Adapter, Tensors, Towers
-from retrieval.errors import BadQuery
 from retrieval.train.folds import FOLDS, Gain, asked_with, folds
 from retrieval.train.lora import Settings, fit, learning
 from retrieval.train.projection import Floats
 from retrieval.train.through import Done, Given, embedded
-from retrieval.types import Progress, Rows
+from retrieval.types import Progress
 
 
 class Course:
@@ -43,25 +42,6 @@ class Course:
 
         yield done
         self._total -= planned - (self._done - before)
-
-
-def check(groups: Rows, by: str) -> None:
-    """See that there is enough to learn from, before anything is loaded.
-
-    Raises:
-        BadQuery: too few captions, labels, or pictures of them.
-    """
-    _, counts = np.unique(groups, return_counts=True)
-    if by == "captions" and len(counts) < 2 * FOLDS:
-        raise BadQuery(
-            f"there are {len(counts)} different captions, which are too few; {2 * FOLDS} are wanted"
-        )
-    shared = counts[counts > 1]
-    if by == "labels" and (len(shared) < 2 or shared.sum() < 4 * FOLDS):
-        raise BadQuery(
-            f"labels with two pictures or more: {len(shared)}, of {shared.sum()} pictures "
-            f"together; wanted are 2 labels and {4 * FOLDS} pictures"
-        )
 
 
 def cross_validated(
