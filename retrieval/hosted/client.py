@@ -7,12 +7,11 @@ import os
 import random
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from retrieval.errors import BadQuery, BadVectors, LabError, NotReady, Unreachable
 
@@ -78,7 +77,8 @@ class Client:
         base: its address.
 
     Raises:
-        NotReady: there is no key, or the address would carry it in the open.
+        NotReady: there is no key, the address would carry it in the open, or the proxy that the
+            environment names cannot be used.
     """
 
     def __init__(self, provider: Provider, base: str) -> None:
@@ -86,12 +86,8 @@ class Client:
         self._base = _safe(base, provider)
         self._key = _key(provider)
         self._room = threading.BoundedSemaphore(AT_ONCE)
-
-    @cached_property
-    def _http(self) -> httpx.Client:
-        import httpx
-
-        return httpx.Client(headers={"Authorization": f"Bearer {self._key}"})
+        self._http = _opened({"Authorization": f"Bearer {self._key}"}, provider)
+        weakref.finalize(self, self._http.close)  # its connections go with whoever holds this
 
     def post(self, path: str, body: dict[str, Any], seconds: float) -> Any:
         """Send JSON and read JSON, again where it failed in a way that may pass.
@@ -188,6 +184,18 @@ class Client:
         return f": {text}" if text else ""
 
 
+def _opened(headers: dict[str, str], provider: Provider) -> httpx.Client:
+    import httpx
+
+    try:
+        return httpx.Client(headers=headers)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:  # of the proxy alone
+        raise NotReady(
+            f"{provider.name} cannot be asked through the proxy of this machine "
+            f"({str(error)[:LETTERS]}); correct HTTPS_PROXY or ALL_PROXY"
+        ) from error
+
+
 def _read(answer: httpx.Response, until: float) -> bytes:
     """The whole body; httpx's time-out is of each byte alone."""
     parts, count = [], 0
@@ -223,11 +231,14 @@ def _key(provider: Provider) -> str:
 
 
 def _safe(base: str, provider: Provider) -> str:
+    import httpx
+
     try:
-        parts = urlsplit(base)
-        sound = parts.scheme == "https" and bool(parts.hostname)
-        near = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    except ValueError:
+        parts = httpx.URL(base)  # as it will be read when it is asked
+        parts.raw_host.decode().encode("idna")
+        sound = parts.scheme == "https" and bool(parts.host)
+        near = parts.scheme == "http" and parts.host in _LOOPBACK
+    except (httpx.InvalidURL, UnicodeError):
         sound = near = False
     if not (sound or near):
         raise NotReady(

@@ -50,13 +50,26 @@ def test_the_key_is_in_no_message_and_no_log(
 
 
 @pytest.mark.parametrize(
-    "address", ["http://api.jina.ai", "ftp://127.0.0.1", "jina", "https://", "http://[::1"]
+    "address",
+    [
+        *("http://api.jina.ai", "ftp://127.0.0.1", "jina", "https://", "http://[::1"),
+        *("https://jina:port", "https://a\x7fb", "https://a..b", f"https://{'a' * 70}.de"),
+    ],
 )
 def test_the_key_is_not_sent_in_the_open(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", KEY)
     spec = replace(EMBEDDERS.spec(ONE), source=address)
     with pytest.raises(NotReady, match=r"PARALLAX_JINA is .*must begin with https://"):
         EMBEDDERS.load(spec)(spec)
+
+
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:9", "http://proxy:port"])
+def test_a_proxy_that_is_none_is_a_sentence(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINA_API_KEY", KEY)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.delenv("all_proxy", raising=False)
+    with pytest.raises(NotReady, match="correct HTTPS_PROXY or ALL_PROXY"):
+        loaded()
 
 
 def test_another_address_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,15 @@ def test_requests_hold_no_more_than_they_may(server: Provider, name: str) -> Non
     assert sum(sizes) == 430 and max(sizes) <= 256
 
 
+def test_a_connection_goes_with_its_embedder(server: Provider) -> None:
+    embedder = loaded()
+    assert len(embedder.texts(["red"])) == 1
+    there = embedder._client._http
+    assert not there.is_closed
+    del embedder
+    assert there.is_closed  # else its socket stays open until garbage is collected
+
+
 def test_parts_are_bounded_by_bytes_too() -> None:
     items = ["a" * 40, "b" * 40, "c" * 200, "d", "e"]
     assert [len(part) for part in parts(items, 2, 100)] == [2, 1, 2]
