@@ -17,7 +17,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 
 from retrieval.embedders import EMBEDDERS, sbert_typed, typed
 from retrieval.embedders.sbert_typed import MODULES
-from retrieval.errors import BadQuery, Refused
+from retrieval.errors import BadQuery, Damaged, Refused
 from retrieval.lab import Lab
 from tests import tiny
 from tests.hubclient import HubClient
@@ -236,6 +236,24 @@ def test_a_public_lab_loads_none(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="a public lab loads none"):
         Lab(cache=tmp_path, public=True).embedder("st:lab/clip")
     assert typed.is_typed("st:lab") and "st:lab/clip" not in typed._SPECS
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("Dense", {"out_features": None}),
+        ("Dense", {"out_features": "wide"}),
+        ("Pooling", {"embedding_dimension": [5]}),
+        ("Transformer", {"vision_config": "large"}),
+    ],
+)
+def test_a_configuration_of_another_form_is_a_sentence(
+    kind: str, told: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    with pytest.raises(Damaged, match="is no configuration of a model"):
+        sbert_typed.width(tmp_path, [("", kind)])
+    assert sbert_typed._side({**told, "image_size": 4}) == 4
 
 
 @pytest.mark.parametrize(

@@ -44,14 +44,15 @@ class Tokens:
     def _arrange(self, folder: Path) -> None:
         """Cut and fill as the folder's settings say."""
         settings, length = _settings(folder), self._config.context
-        pad, side = _special(settings, "pad_token"), settings.get("padding_side", "right")
+        pad, side = _special(settings, "pad_token"), _end(settings, "padding_side", folder)
         number = self._number(pad, "pad_token", folder)
         self._separator = (
             self._number(_special(settings, "sep_token"), "sep_token", folder)
             if self._config.strips
             else None
         )
-        self._pairs.enable_truncation(length, direction=settings.get("truncation_side", "right"))
+        end = _end(settings, "truncation_side", folder)
+        self._pairs.enable_truncation(length, direction=end)
         self._pairs.enable_padding(direction=side, pad_id=number, pad_token=pad, length=length)
         most = self._pairs.get_vocab_size()
         if most > self._config.words:
@@ -122,7 +123,15 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 def _special(settings: dict[str, Any], name: str) -> str:
     token = settings.get(name)
-    return str(token["content"] if isinstance(token, dict) else token or "")
+    return str((token.get("content") if isinstance(token, dict) else token) or "")
+
+
+def _end(settings: dict[str, Any], name: str, folder: Path) -> str:
+    """The end of a text at which it is filled or cut."""
+    found = settings.get(name, "right")
+    if found not in ("left", "right"):
+        raise Damaged(f"{folder / SETTINGS[0]} has {name} {found!r:.80}; it is left or right")
+    return str(found)
 
 
 def _basic(text: str) -> str:

@@ -124,12 +124,16 @@ def width(folder: Path, modules: Sequence[tuple[str, str]]) -> int:
     """Numbers of a vector, by the last module that says so.
 
     Raises:
-        Damaged: none does.
+        Damaged: none does, or in another form.
     """
     for part, kind in reversed(modules):
         path = folder / part / CONFIG
         if path.is_file():
-            found = _width(kind, _read(path))
+            told = _read(path)
+            try:
+                found = _width(kind, told)
+            except (TypeError, ValueError, AttributeError) as error:  # of another form
+                raise _unread(path, error) from error
             if found:
                 cut = _read(folder / TOP).get("truncate_dim") if (folder / TOP).is_file() else None
                 return min(found, cut) if isinstance(cut, int) and cut > 0 else found
@@ -153,7 +157,8 @@ def _width(kind: str, told: Config) -> int:
 
 
 def _side(told: Config) -> int:
-    side = (told.get("vision_config") or told).get("image_size", 0)
+    inner = told.get("vision_config")
+    side = (inner if isinstance(inner, dict) else told).get("image_size", 0)
     return side if isinstance(side, int) else 0
 
 

@@ -66,6 +66,9 @@ def test_a_tokenizer_of_other_size_is_refused(folders: Callable[[str], Path], fo
     ("file", "field", "value", "said"),
     [
         (SETTINGS[0], "pad_token", "<nothing>", "names no pad_token that tokenizer.json holds"),
+        (SETTINGS[0], "pad_token", {"text": "<pad>"}, "names no pad_token that tokenizer.json"),
+        (SETTINGS[0], "padding_side", "up", "has padding_side 'up'; it is left or right"),
+        (SETTINGS[0], "truncation_side", ["left"], "has truncation_side .* left or right"),
         (TOKENS, "post_processor", None, "not the tokenizer that its model was trained with"),
         (TOKENS, "model", {}, "is no tokenizer"),
     ],
