@@ -58,3 +58,45 @@ def test_an_index_that_does_not_fit_is_changed_and_said() -> None:
     assert menu(FakeLab()).fit(Panel("phash", "exact")) == (Panel("phash", "exact"), "")
     with pytest.raises(UnknownName, match="perhaps: conse-lite2"):
         menu(FakeLab()).fit(Panel("conse-lite", "exact"))
+
+
+def test_indexes_are_picked_by_how_they_search() -> None:
+    made = Menu(cast("Lab", FakeLab()), EMBEDDERS.specs(), INDEXES.specs())
+    html = made.index_options(made.embedder("conse-lite2"), "exact")
+    groups = {
+        name: re.findall('<option value="(.*?)"', options)
+        for name, options in re.findall('<optgroup label="(.*?)">(.*?)</optgroup>', html)
+    }
+    assert list(groups)[:4] == ["Exact", "Graphs", "Lists", "Codes"]
+    assert list(groups)[-1] == "Museum"
+    assert groups["Exact"] == ["exact", "faiss-flat"]
+    assert {"faiss-hnsw", "faiss-nsg", "hnswlib", "usearch-i8"} <= set(groups["Graphs"])
+    assert {"faiss-ivf", "faiss-ivf-rabitq", "scann"} <= set(groups["Lists"])
+    assert {"faiss-rabitq", "faiss-lsh", "faiss-sq8"} <= set(groups["Codes"])
+    assert "pgvector-hnsw" in groups["PostgreSQL"]
+    fitting = made.fitting(made.embedder("conse-lite2"))
+    assert sorted(sum(groups.values(), [])) == sorted(spec.name for spec in fitting)
+
+
+class Aged(dict[str, str]):
+    """Options that another thread throws away whenever they are looked at."""
+
+    menu: Menu
+
+    def __contains__(self, name: object) -> bool:
+        self.menu._plain = {}
+        return super().__contains__(name)
+
+    def get(self, name: str, other: str | None = None) -> str | None:  # type: ignore[override]
+        self.menu._plain = {}
+        return super().get(name, other)
+
+
+def test_an_option_is_drawn_while_another_thread_looks_at_the_readiness() -> None:
+    made = menu(FakeLab())
+    before = made.embedder_options("conse-lite2")
+    aged = Aged(made._plain)
+    aged.menu, made._plain = made, aged
+    assert "captions" in aged.keys()
+    spec = made.embedder("captions")
+    assert made._listed(spec, "conse-lite2", True) in before

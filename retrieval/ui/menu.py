@@ -17,6 +17,7 @@ from retrieval.panel import Panel
 from retrieval.registry import families, suggest
 from retrieval.types import Licence, Metric, Spec, State
 from retrieval.ui.figures import escape, size
+from retrieval.ui.groups import grouped
 from retrieval.ui.unread import Unread
 
 FRESH = 5.0
@@ -138,9 +139,13 @@ class Menu:
         )
 
     def index_options(self, embedder: Spec, chosen: str) -> str:
-        """The indexes that fit an embedder."""
-        fitting = self._fitting(embedder, chosen)
-        return "".join(self._listed(spec, chosen, False) for spec in fitting)
+        """The indexes that fit an embedder, by how they search."""
+        return "".join(
+            f'<optgroup label="{escape(name)}">'
+            + "".join(self._listed(spec, chosen, False) for spec in specs)
+            + "</optgroup>"
+            for name, specs in grouped(self._fitting(embedder, chosen)).items()
+        )
 
     def _offered(self, spec: Spec, chosen: str, about: str) -> str:
         """An embedder's option, grey where it is for other galleries."""
@@ -151,13 +156,14 @@ class Menu:
     def _listed(self, spec: Spec, chosen: str, embeds: bool) -> str:
         """An option, drawn once for each look at the readiness where it is not the chosen one."""
         self.state(spec.name)
-        if spec.name == chosen or spec.name not in self._plain:
-            about = _about(spec) if embeds else spec.note
-            drawn = self._option(spec, chosen, about, noncommercial(spec.licence) if embeds else "")
-            if spec.name == chosen:
-                return drawn
-            self._plain[spec.name] = drawn
-        return self._plain[spec.name]
+        plain = self._plain  # another thread's look at the readiness puts an empty one in its place
+        if spec.name != chosen and (known := plain.get(spec.name)) is not None:
+            return known
+        about = _about(spec) if embeds else spec.note
+        drawn = self._option(spec, chosen, about, noncommercial(spec.licence) if embeds else "")
+        if spec.name != chosen:
+            plain[spec.name] = drawn
+        return drawn
 
     def _fitting(self, embedder: Spec, chosen: str) -> list[Spec]:
         """Those that fit, and what was typed where it does."""
