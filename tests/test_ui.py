@@ -6,11 +6,14 @@ import socket
 import subprocess
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
 import pytest
+from PIL import Image
+from starlette.requests import Request
 
 from retrieval.errors import BadImage, BadKnob, BadQuery, NotReady, Refused
 from retrieval.lab import Lab
@@ -24,6 +27,7 @@ from retrieval.ui.page import refuse_links
 from retrieval.ui.panel import View, draw
 from retrieval.ui.percentiles import FEWEST, KEYS, Latest
 from retrieval.ui.results import Shown, grid
+from retrieval.ui.routes import picture
 from retrieval.ui.stages import COLOURS, chart
 from retrieval.ui.theme import CSS
 from retrieval.ui.uploads import LARGEST, opened
@@ -275,3 +279,19 @@ def test_the_page_is_built_without_the_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "BMP", "AVIF"])
+def test_what_not_every_browser_shows_is_sent_as_webp(kind: str) -> None:
+    out = BytesIO()
+    Image.new("RGB", (60, 40), (200, 30, 30)).save(out, kind)
+
+    class Odd(FakeGallery):
+        def encoded(self, row: int) -> bytes:
+            return out.getvalue()
+
+    place = {"gallery": "stamps", "row": "0"}
+    asked = {"type": "http", "method": "GET", "headers": [], "path_params": place}
+    got = picture(cast(Lab, FakeLab(Odd(1))), Request(asked))
+    assert (got.status_code, got.media_type) == (200, "image/webp")
+    assert Image.open(BytesIO(bytes(got.body))).size == (60, 40)

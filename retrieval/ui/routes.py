@@ -19,6 +19,8 @@ LARGE = 200_000
 """Bytes from which a picture is made smaller before it is sent."""
 SIDE = 480
 """Longest side of a picture that was made smaller."""
+OTHER = "application/octet-stream"
+"""What not every browser shows, such as TIFF: it is sent as WebP."""
 CLOSED = (
     "/gradio_api/file={path:path}",
     "/gradio_api/file/{path:path}",
@@ -84,14 +86,14 @@ def _type(data: bytes) -> str:
         return "image/jpeg"
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         return "image/png"
-    return "image/gif" if data[:4] == b"GIF8" else "application/octet-stream"
+    return "image/gif" if data[:4] == b"GIF8" else OTHER
 
 
 @lru_cache(maxsize=256)
 def _shown(gallery: Gallery, row: int) -> bytes:
-    """A picture as it is stored, or made smaller where that is large."""
+    """A picture as it is stored, or made anew where that is large or nothing for a browser."""
     data = gallery.encoded(row)
-    if len(data) <= LARGE:
+    if len(data) <= LARGE and _type(data) != OTHER:
         return data
     image = gallery.image(row, SIDE // 2)
     image.thumbnail((SIDE, SIDE))
