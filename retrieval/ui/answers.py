@@ -256,6 +256,7 @@ class Drawing:
             sources=dict(zip(rows, self.gallery.sources(rows), strict=True)),
             version=version(self.gallery),
             about=self.gallery.about,
+            licence=self.gallery.licence.id,
             chances=self.answers.chances.of(self.gallery, panel.embedder, self.query, hits),
         )
 

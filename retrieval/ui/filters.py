@@ -40,7 +40,8 @@ def told(address_where: Where | None, rows: int, result: Result | None) -> str:
     """Of how many pictures an answer is, and which."""
     if address_where is None or result is None or result.allowed is None:
         return f"{rows:,} pictures"
-    return f"{result.allowed:,} of {rows:,} pictures (<q>{escape(shortened(address_where))}</q>)"
+    which = f"<q><bdi>{escape(shortened(address_where))}</bdi></q>"
+    return f"{result.allowed:,} of {rows:,} pictures ({which})"
 
 
 def shortened(where: Where) -> str:

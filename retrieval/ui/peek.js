@@ -7,13 +7,12 @@ function light(it) {
   if (!it) return;
   const twins = all(`.panel [data-row="${it.dataset.row}"]`);
   twins.forEach((each) => each.classList.add("lit"));
-  const over = find(".over").dataset;
   const ranks = all(".panel").map((panel, at) => {
     const twin = twins.find((each) => panel.contains(each));
     const word = !twin ? "not here" : twin.closest(".lost") ? "missed" : `rank ${twin.dataset.rank}`;
     return `${"ABCD"[at]} ${word}`;
   });
-  const lines = [find("img", it).alt, it.dataset.label, ranks.join(" · "), `${over.licence} · ${it.dataset.source}`];
+  const lines = [find("img", it).alt, it.dataset.label, ranks.join(" · "), `${it.closest(".grid").dataset.licence} · ${it.dataset.source}`];
   peek.replaceChildren(...lines.filter(Boolean).map((line) => Object.assign(document.createElement("p"), { textContent: line })));
   const box = it.getBoundingClientRect();
   const left = Math.max(8, Math.min(box.left, innerWidth - peek.offsetWidth - 8));

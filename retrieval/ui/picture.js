@@ -9,7 +9,10 @@ function show(row, crop) {
   chipped(`thumb/${encodeURIComponent(gallery.value)}/${row}?v=${version}`);
 }
 
+let sending; // the upload whose picture is wanted once it is there
+
 function forget() {
+  sending = undefined;
   if (state.url) URL.revokeObjectURL(state.url);
   Object.assign(state, { row: null, file: null, url: "", crop: null });
   chip.hidden = true;
@@ -26,8 +29,10 @@ async function give(file) {
   if (!file) return;
   if (!file.type.startsWith("image/")) return void (say.textContent = `${file.name} is no picture; give a JPEG, PNG or WebP.`);
   if (file.size > LARGEST) return void (say.textContent = `The picture has ${Math.round(file.size / 1e6)} MB; at most ${LARGEST / 1e6} MB are read.`);
+  const mine = (sending = {});
   try {
     const { path } = await upload(file);
+    if (sending !== mine) return; // something else was given or asked meanwhile
     forget();
     state.file = { path };
     state.url = URL.createObjectURL(file);
@@ -35,7 +40,7 @@ async function give(file) {
     if (views.tab !== "search") open("search");
     ask();
   } catch (error) {
-    say.textContent = `The upload failed: ${error.message ?? error}. Try again.`;
+    if (sending === mine) say.textContent = `The upload failed: ${error.message ?? error}. Try again.`;
   }
 }
 
@@ -75,8 +80,8 @@ on(find("#camera", element), "click", async () => {
 });
 on(snap, "close", () => (video.srcObject?.getTracks().forEach((track) => track.stop()), (video.srcObject = null)));
 on(find("[data-close]", snap), "click", () => snap.close());
-on(find("[data-take]", snap), "click", () => {
+on(find("[data-shoot]", snap), "click", () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: video.videoWidth, height: video.videoHeight });
   canvas.getContext("2d").drawImage(video, 0, 0);
-  canvas.toBlob((blob) => (snap.close(), give(new File([blob], "camera.jpg", { type: "image/jpeg" }))), "image/jpeg", 0.92);
+  canvas.toBlob((blob) => (snap.close(), blob && give(new File([blob], "camera.jpg", { type: "image/jpeg" }))), "image/jpeg", 0.92);
 });

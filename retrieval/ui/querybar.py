@@ -12,7 +12,7 @@ from retrieval.types import Result, State
 from retrieval.ui import examples, filters
 from retrieval.ui.address import MOST, PANELS, Address
 from retrieval.ui.figures import AWAY, escape, ms
-from retrieval.ui.menu import noncommercial
+from retrieval.ui.menu import START, noncommercial
 from retrieval.ui.panel import LETTERS
 from retrieval.ui.thumbs import thumb, version
 
@@ -33,6 +33,7 @@ def head(galleries: Sequence[tuple[Entry, State]], space: str) -> str:
     return (
         page.replace("[GALLERIES]", options)
         .replace("[SPACE]", escape(space))
+        .replace("[PANELS]", escape(" ".join(START)))
         .replace("[MOST]", str(MOST))
     )
 
@@ -57,7 +58,7 @@ def over(
     """
     return (
         f'<div class="over" data-address="{escape(str(address))}" data-asked="{asked}"'
-        f' data-licence="{escape(gallery.licence.id)}" data-version="{escape(version(gallery))}"'
+        f' data-version="{escape(version(gallery))}"'
         f' data-panels="{len(address.panels)}">'
         f'<div class="around">{_tries(gallery)}{filters.control(gallery, address.where)}</div>'
         f'<div class="said"><p class="verdict" role="status">{_verdict(address, gallery, results)}'
@@ -135,9 +136,10 @@ def _switches(address: Address, results: Sequence[Result | None], receipt: str, 
 
 def _verdict(address: Address, gallery: Gallery, results: Sequence[Result | None]) -> str:
     if address.text is not None:
-        asked = f"<q>{escape(address.text)}</q>"
+        asked = f"<q><bdi>{escape(address.text)}</bdi></q>"
     elif address.row is not None:
-        asked = f"Like <q>{escape(gallery.caption(address.row) or f'picture {address.row}')}</q>"
+        caption = gallery.caption(address.row) or f"picture {address.row}"
+        asked = f"Like <q><bdi>{escape(caption)}</bdi></q>"
     else:
         asked = "Like your picture"
     words = [_shared(results), _fastest(results), _best(results)]

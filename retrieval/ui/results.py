@@ -24,6 +24,7 @@ class Shown:
         version: of the gallery's rows, for the pictures' addresses.
         about: what its pictures are of.
         chances: the fitted probability of a right picture by row; empty where none is fitted.
+        licence: of its pictures.
     """
 
     gallery: str
@@ -33,6 +34,7 @@ class Shown:
     version: str = ""
     chances: Mapping[int, float] = field(default_factory=dict)
     about: str = ""
+    licence: str = ""
 
 
 def grid(result: Result, shown: Shown) -> str:
@@ -40,7 +42,8 @@ def grid(result: Result, shown: Shown) -> str:
     tiles = [_tile(hit, shown, _change(hit, shown.first)) for hit in result.hits]
     lost = [_tile(hit, shown, _lost(hit), " lost") for hit in result.missed]
     none = '<p class="note" data-none role="status" hidden></p>' if shown.chances else ""
-    return f'{none}<ol class="grid">{"".join(tiles)}{"".join(lost)}</ol>'
+    licence = escape(shown.licence)
+    return f'{none}<ol class="grid" data-licence="{licence}">{"".join(tiles)}{"".join(lost)}</ol>'
 
 
 def skeleton(count: int) -> str:

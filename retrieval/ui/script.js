@@ -88,7 +88,11 @@ function fresh(over) {
   gallery.value = params.get("gallery");
   set(k, params.get("k"));
   if (params.has("q") && document.activeElement !== text) text.value = params.get("q");
-  if (params.has("row")) show(Number(params.get("row")), params.get("crop"));
+  if (params.has("row") && state.row !== Number(params.get("row"))) {
+    const [typing, upload] = [document.activeElement === text ? text.value : "", sending];
+    show(Number(params.get("row")), params.get("crop"));
+    [text.value, sending] = [typing, upload];
+  }
   // the switch needs no answer, so a late one must not turn it back
   if (state.asked === 0) document.body.classList.toggle("missed", params.get("missed") === "1");
   if (document.body.classList.contains("missed")) params.set("missed", "1");
@@ -192,6 +196,7 @@ function turn(range) {
 function add() {
   const [embedder] = read(mended(state.panels.at(-1))).parts;
   const options = all(".panel:first-child [data-pick=index] option:not([disabled])", all(".panel").at(-1).parentNode);
+  options.sort((one, other) => (one.parentNode.label === "Exact") - (other.parentNode.label === "Exact")); // what differs first
   const free = options.find(({ value }) => !state.panels.some((panel) => panel.startsWith(`${embedder}@${encodeURIComponent(value)}`)));
   state.panels.push(`${embedder}@${encodeURIComponent((free ?? options[0]).value)}`);
   ask();
@@ -254,7 +259,7 @@ on(gallery, "change", () => {
 });
 on(find("#ask"), "submit", (event) => {
   event.preventDefault();
-  if (text.value.trim() && document.activeElement === text) forget();
+  if (text.value.trim()) forget(); // a picture that is asked empties it, so it was typed since
   if (text.value.trim() || state.file || state.row !== null) ask();
   else say.textContent = "Type what the picture should show, or give a picture.";
 });

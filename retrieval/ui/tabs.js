@@ -21,6 +21,7 @@ const part = (tab, name) => find(`#${tab} [data-piece=${name}]`, element);
 
 function open(tab, focus) {
   if (!TABS.includes(tab)) return;
+  if (tab !== views.tab) say.textContent = "";
   views.tab = tab;
   document.body.dataset.view = tab;
   all("[data-tab]", element).forEach((each) => {
@@ -38,14 +39,17 @@ function open(tab, focus) {
 /** Draw a tab and the sections under it, each on its own. */
 const whole = (tab, only) => [tab, ...all(`[data-with=${tab}]`, element).map((each) => each.id)].forEach((each) => draw(each, only));
 
+/** Pixels that a section may take: the window's where it is not laid out, as while a page is printed. */
+const wide = (tab) => Math.round(find(`#${tab}`, element).clientWidth) || innerWidth || 1;
+
 /** What a tab is asked with. */
 function request(tab) {
   const shared = { gallery: gallery.value };
-  if (tab === "choose") return { ...shared, ...answered(), width: innerWidth };
+  if (tab === "choose") return { ...shared, ...answered(), width: innerWidth || 1 };
   if (tab === "duplicates") return { ...shared, ...twinsRequest() };
   if (tab === "quality") return { ...shared, panels: state.panels.map((panel) => (mended(panel) === panel ? panel : "")), language: views.language };
   const embedder = views.embedder || decodeURIComponent(readable()[0]?.split("@")[0] ?? "");
-  const width = Math.round(find(`#${tab}`, element).clientWidth);
+  const width = wide(tab);
   if (tab === "scale") return { ...shared, embedder, width, ...given(tab, "ms") };
   return { ...shared, embedder, queries: views.queries, speed: views.speed, target: views.target, width };
 }
@@ -103,7 +107,7 @@ async function draw(tab, only) {
     chosen(tab);
     if (tab === "quality") voting();
   } catch {
-    part(tab, "say").textContent = "The server does not answer; try again in a moment.";
+    if (number === views.asked[tab]) part(tab, "say").textContent = "The server does not answer; try again in a moment.";
   }
 }
 
@@ -119,7 +123,13 @@ function chosen(tab) {
 async function measure(tab) {
   halt(tab);
   const run = (views.run[tab] = new AbortController());
-  const body = { ...request(tab), ...given(tab, "seconds", "memory") };
+  const asked = request(tab);
+  const body = { ...asked, ...given(tab, "seconds", "memory") };
+  let late = false; // what came is not drawn: the tab shows something else by now
+  const came = (pieces) => {
+    late = JSON.stringify(request(tab)) !== JSON.stringify(asked);
+    put(tab, late ? Object.fromEntries(["say", "problem"].filter((name) => name in pieces).map((name) => [name, pieces[name]])) : pieces);
+  };
   put(tab, { say: "Preparing" });
   try {
     const answer = await post(`tab/${tab}/measure`, body, run.signal);
@@ -127,18 +137,22 @@ async function measure(tab) {
     for (let rest = "", got = await reader.read(); !got.done; got = await reader.read()) {
       const lines = (rest + got.value).split("\n");
       rest = lines.pop();
-      lines.filter(Boolean).forEach((line) => put(tab, JSON.parse(line)));
+      lines.filter(Boolean).forEach((line) => came(JSON.parse(line)));
       if (!answer.ok && rest) put(tab, JSON.parse(rest));
     }
   } catch (error) {
+    if ((views.run[tab] ?? run) !== run) return; // another has begun since
     const why = error.name === "AbortError" ? "Stopped; what was measured is kept." : "The server went away; what was measured is kept.";
     part(tab, "say").textContent = why;
-    // its counts are those of before; what the other tabs have measured they have drawn
-    if (tab === "quality" && !views.run[tab]) await draw(tab).then(() => views.run[tab] || (part(tab, "say").textContent = why));
+    late ||= tab === "quality"; // its counts are those of before; the other tabs have drawn what they measured
   } finally {
     if (views.run[tab] === run) delete views.run[tab];
     busy(tab);
   }
+  if (!late || views.run[tab]) return;
+  const ended = part(tab, "say").textContent;
+  await draw(tab, tab === "quality" ? undefined : "answer");
+  if (!views.run[tab]) part(tab, "say").textContent = ended;
 }
 
 function halt(tab) {
@@ -260,7 +274,7 @@ set(find("[data-target]", element), views.target);
 if (START.has("gallery")) gallery.value = START.get("gallery");
 paid.checked = START.get("use") === "commercial";
 commercial();
-state.panels = START.getAll("panel"); // who is quicker than the first answer keeps them
+state.panels = START.has("panel") ? START.getAll("panel") : find("#ask").dataset.panels.split(" "); // who is quicker than the first answer keeps them
 const drawnBefore = window.parallax.drawn;
 window.parallax.drawn = () => {
   const before = String(state.panels);

@@ -20,15 +20,20 @@ function keep(vote) {
   }
 }
 
+/** Of what pairs are shown. */
+const pair = () => gallery.value + state.panels.join();
+
 async function vote(act, more = {}) {
   const mine = kept().filter((each) => each?.gallery === gallery.value);
   const number = (views.votes = (views.votes ?? 0) + 1);
-  const late = () => act === "tally" && number !== views.votes; // a pair was asked for meanwhile
+  const of = pair();
+  // a pair was asked for meanwhile, or another gallery or other panels
+  const late = () => of !== pair() || (act === "tally" && number !== views.votes);
   try {
     const got = await (await post(`tab/quality/vote/${act}`, { ...request("quality"), votes: mine, ...more })).json();
     if (got.kept) keep(got.kept);
     if (got.vote !== undefined && !late()) keeping(part("quality", "vote"), got.vote);
-    if (got.problem) problem(got.problem);
+    if (got.problem && of === pair()) problem(got.problem);
     return got;
   } catch {
     problem("the server does not answer; try again in a moment");
@@ -47,7 +52,7 @@ function problem(words) {
 /** Count again, unless a pair of the same panels is being looked at. */
 function voting() {
   const place = part("quality", "vote");
-  const now = gallery.value + state.panels.join();
+  const now = pair();
   if (place.dataset.of === now && find("[data-ballot]", place)) return;
   place.dataset.of = now;
   return vote("tally");

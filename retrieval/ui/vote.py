@@ -100,7 +100,7 @@ class BlindVote:
 
     def _panels(self, sent: Mapping[str, object]) -> list[Panel]:
         texts = fields.texts(sent, "panels", PANELS)
-        return [self.menu.fit(Panel.parse(each))[0] for each in dict.fromkeys(texts)]
+        return [self.menu.fit(Panel.parse(each))[0] for each in dict.fromkeys(texts) if each]
 
     def _votes(self, sent: Mapping[str, object], gallery: Gallery) -> list[Vote]:
         """Of this machine, or those that the visitor's browser keeps."""
@@ -146,7 +146,7 @@ def drawn(ballot: Ballot) -> str:
     """A ballot as HTML that names no panel."""
     gallery, query = ballot.gallery, ballot.query
     if query.text is not None:
-        asked = f"<q>{escape(query.text)}</q>"
+        asked = f"<q><bdi>{escape(query.text)}</bdi></q>"
     else:
         asked = f"like {_picture(gallery, query.row or 0, 'the query')}"
     sides = "".join(

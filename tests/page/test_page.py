@@ -55,6 +55,9 @@ def test_a_text_that_turns_its_direction_turns_no_sentence(visit: Visit) -> None
     quoted = tab.locator(".verdict q")
     expect(quoted).to_contain_text("\u202e")
     assert quoted.evaluate("(it) => getComputedStyle(it).unicodeBidi") == "isolate"
+    words, whole = quoted.locator("bdi").bounding_box(), quoted.bounding_box()
+    assert words and whole  # a quotation mark stands on either side
+    assert whole["x"] < words["x"] < words["x"] + words["width"] < whole["x"] + whole["width"]
 
 
 def test_html_in_a_text_and_a_caption_is_text(visit: Visit) -> None:

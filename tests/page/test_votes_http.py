@@ -82,6 +82,13 @@ def test_a_vote_is_kept_on_ones_own_machine_and_told(own: Served) -> None:
     assert "1 vote." in act(own, "tally", ASKED)["vote"]
 
 
+def test_the_place_of_a_panel_that_cannot_be_asked_is_left_out(own: Served) -> None:
+    """The page sends nothing in it."""
+    asked = {**ASKED, "panels": [ONE, "", OTHER]}
+    assert 'data-vote="next"' in act(own, "tally", asked)["vote"]
+    assert "data-ballot" in act(own, "next", asked)["vote"]
+
+
 def test_the_seed_tells_the_query_and_the_order(own: Served) -> None:
     from retrieval.panel import Panel
 
