@@ -49,12 +49,15 @@ class Exact(Index):
         self._held = words(vectors) if hamming else np.ascontiguousarray(vectors)
 
     def _search(self, queries: Vectors, k: int) -> tuple[Rows, Scores]:
-        most = min(k, self.count)
+        held = self._held
+        most = min(k, len(held))
         if len(queries) == 1 and most == k and self.metric is Metric.COSINE:
-            found, values = one(self._held, queries[0], k)
+            found, values = one(held, queries[0], k)
             return found[None], values[None]
-        several = answers(self._held, queries, most, self.metric, 8 * self.width)
         rows, scores = padded(len(queries), k)
+        if not most:  # another thread has closed it a moment ago
+            return rows, scores
+        several = answers(held, queries, most, self.metric, 8 * self.width)
         for place, (found, values) in enumerate(several):
             rows[place, :most], scores[place, :most] = found, values
         return rows, scores
