@@ -170,7 +170,7 @@ class Store:
     def folders(self) -> Iterator[Path]:
         """Every artefact of both roots."""
         for root in (self.shipped, self.cache):
-            for found in sorted(root.glob(f"*/*/*/{manifest.NAME}")):
+            for found in sorted(root.glob(f"*/*/[!.]*/{manifest.NAME}")):
                 yield found.parent
 
     def _build(self, index: Index, vectors: Vectors, columns: Columns | None, key: Key) -> float:

@@ -105,7 +105,7 @@ class Detections:
     def folders(self) -> Iterator[Path]:
         """Every detection of both roots."""
         for root in (self.shipped, self.cache):
-            for found in sorted(root.glob(f"*/*/*/{manifest.NAME}")):
+            for found in sorted(root.glob(f"*/*/[!.]*/{manifest.NAME}")):
                 yield found.parent
 
 

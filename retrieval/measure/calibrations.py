@@ -77,7 +77,7 @@ class Calibrations:
     def folders(self) -> Iterator[Path]:
         """Every fit of both roots."""
         for root in (self.shipped, self.cache):
-            for found in sorted(root.glob(f"*/*/*/{manifest.NAME}")):
+            for found in sorted(root.glob(f"*/*/[!.]*/{manifest.NAME}")):
                 yield found.parent
 
 

@@ -116,7 +116,7 @@ class Notes:
     def folders(self) -> Iterator[Path]:
         """Every measurement of both."""
         for root in self._roots():
-            for found in sorted(root.glob(f"*/{manifest.NAME}")):
+            for found in sorted(root.glob(f"[!.]*/{manifest.NAME}")):
                 yield found.parent
 
     def _roots(self) -> tuple[Path, ...]:

@@ -121,7 +121,7 @@ class Sweeps:
     def folders(self) -> Iterator[Path]:
         """Every sweep of both roots."""
         for root in (self.shipped, self.cache):
-            for found in sorted(root.glob(f"*/*/*/{manifest.NAME}")):
+            for found in sorted(root.glob(f"*/*/[!.]*/{manifest.NAME}")):
                 yield found.parent
 
 
