@@ -292,7 +292,7 @@ def test_the_command_where_nothing_can_be_measured(
     assert "--seconds" not in said
 
 
-@pytest.mark.parametrize("flag", [["-k", "5"], ["--count", "9"], ["--recall", "0.9"], ["--both"]])
+@pytest.mark.parametrize("flag", [["-k", "5"], ["--count", "9"], ["--recall", "0.9"]])
 def test_a_flag_that_scale_does_not_heed_is_refused(
     flag: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
