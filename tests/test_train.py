@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,22 @@ def test_two_labels_are_enough() -> None:
     vectors = unit(draws.normal(size=(40, 8)).astype(np.float32))
     gain = cross_validated(np.asarray(vectors, np.float32), groups, None, None, QUICK)
     assert len(gain.before) == len(gain.after) == 40
+
+
+def test_few_of_each_label_are_learned_from_though_none_held_back_is_a_pair() -> None:
+    groups = np.repeat(np.arange(9), 3)
+    draws = np.random.default_rng(0)
+    noise = draws.normal(size=(27, 8)) * np.array([0.1] * 4 + [3.0] * 4)
+    vectors = draws.normal(size=(9, 8))[groups] + noise
+    few = round(QUICK.held * 27)
+    alone = (
+        seed  # that holds back pictures of as many labels
+        for seed in range(50)
+        if len({*groups[np.random.default_rng(seed).permutation(27)[:few]].tolist()}) == few
+    )
+    settings = replace(QUICK, seed=next(alone))
+    weights = fit(np.asarray(unit(vectors.astype(np.float32)), np.float32), groups, None, settings)
+    assert not np.allclose(weights, np.eye(8))
 
 
 def test_a_fold_without_a_pair_counts_for_nothing() -> None:

@@ -95,6 +95,8 @@ def fit(
     order = draws.permutation(len(vectors))
     count = max(2, round(settings.held * len(order)))
     held, rest = order[:count], order[count:]
+    if texts is None and len(np.unique(groups[held])) == len(held):
+        held = rest = order  # no pair to stop by: all rows are learned from, and looked at
     begun = torch.from_numpy(started(vectors[rest], None if texts is None else texts[rest]))
     weights = begun.clone().requires_grad_()
     stepper = torch.optim.Adam([weights], lr=settings.rate)
