@@ -13,7 +13,7 @@ from retrieval.errors import BadQuery
 from retrieval.galleries.base import Gallery
 from retrieval.indexes.base import MOST
 from retrieval.lab import Lab
-from retrieval.measure.tables import Row, Table, whole
+from retrieval.measure.tables import ROWS, Row, Table, whole
 
 ENDLESS = 1e9
 """Seconds: what a receipt holds is measured to its end."""
@@ -114,8 +114,7 @@ def twin(lab: Lab, gallery: Gallery, old: Table) -> Rows:
     found: list[dict[str, Any]] = []
     for way in (chosen.first, chosen.second):
         mine = [row for row in old.rows if str(row.get("name")).startswith(f"{way.spec.name} ")]
-        most = max(1, len(gallery))
-        count = max((whole(row["pictures"], "pictures", most) for row in mine), default=0)
+        count = max((whole(row["pictures"], "pictures", ROWS) for row in mine), default=0)
         known = Detection(key(gallery, way.spec))
         sample = detection.sample(len(gallery))[:count]
         with line() as say:

@@ -15,13 +15,10 @@ from retrieval.indexes.base import MOST, checked
 from retrieval.lab import Lab
 from retrieval.measure.scale import SIZES, Job, Running, sizes
 from retrieval.measure.sweep import asked, measured
-from retrieval.measure.tables import Row, Table, knobs, marked, whole, written
+from retrieval.measure.tables import ROWS, Row, Table, knobs, marked, whole, written
 from retrieval.panel import Panel
 from retrieval.store import index_key
 from retrieval.types import Spec
-
-ROWS = 10**9
-"""Queries that a receipt may ask for; there are no more of them than rows."""
 
 
 def swept(given: Mapping[str, Any]) -> Iterator[Row]:

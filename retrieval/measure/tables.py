@@ -22,6 +22,8 @@ MOST = 20_000
 """Rows of a table that are read."""
 MANY = 100
 """Names of a list that a receipt may ask for."""
+ROWS = 10**9
+"""Queries, or pictures, that a receipt may ask for; no more are asked than there are."""
 TOLD = 20
 """Differences that are told; the rest is counted."""
 TIMED = (
