@@ -55,6 +55,8 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     """
     if options.by and not options.pair:
         raise BadQuery("--by is of --pair; name two panels, or leave it out")
+    if options.embedder and (options.panel or options.pair):
+        raise BadQuery("panels name their embedders; leave --embedder out")
     if options.k != K and not options.panel:
         raise BadQuery("-k is of --panel: all others are of ten; leave it out")
     if not 1 <= options.k <= MOST:

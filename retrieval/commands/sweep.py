@@ -30,6 +30,7 @@ TARGET = 0.95
 COLUMNS = ("recall", "p50 ms", "p95 ms", "alone/s", "together/s")
 UNUSED: dict[str, dict[str, Any]] = {
     "auto": {"k": K, "count": COUNT},
+    "both": {"queries": None},
     "scale": {"queries": None, "recall": TARGET, "k": K, "count": COUNT},
 }
 """Flags that another one does not heed, with their defaults."""
@@ -79,7 +80,9 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     kinds: list[Kind | None] = ["text", "picture"] if options.both else [options.queries]
     done = [each for kind in kinds for each in swept(lab, options, kind)]
     if not done:
-        raise BadQuery("nothing was measured; give more --seconds")
+        raise BadQuery(
+            "nothing was measured; give more --seconds, or another --index"
+        )
     about = lab.gallery(options.gallery), [lab.spec(options.embedder)]
     return {
         "gallery": options.gallery,
@@ -145,7 +148,7 @@ def _left_out(name: str, error: Exception, named: bool) -> None:
             raise error
     elif named:
         raise LabError(f"{name} failed: {error}"[:500]) from error
-    sys.stderr.write(f"{name} is left out: {error}\n")
+    sys.stderr.write(f"{name} is left out: {' '.join(str(error).split())[:500]}\n")
 
 
 def plain(done: Sweep, target: float) -> dict[str, Any]:
