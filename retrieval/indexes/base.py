@@ -264,7 +264,7 @@ def finite(vectors: Vectors) -> bool:
     if vectors.dtype == BITS:
         return True
     # A sum of squares, half the time, is finite where all of them are, unless they are enormous.
-    if vectors.flags.c_contiguous and math.isfinite((flat := vectors.ravel()).dot(flat)):
+    if vectors.flags.c_contiguous and math.isfinite(np.vdot(vectors, vectors)):
         return True
     return bool(np.isfinite(vectors).all())
 
