@@ -16,6 +16,8 @@ except KeyboardInterrupt:
 
 code = main(sys.argv[1:])
 if code == STOPPED:  # the end of the interpreter would wait for threads that still embed
-    working.clear()
-    os._exit(code)
+    try:
+        working.clear()
+    finally:  # whoever presses Ctrl-C again is heard
+        os._exit(code)
 sys.exit(code)

@@ -33,7 +33,7 @@ class Doing:
 
 
 class Work:
-    """What is being made, by the name of the embedder that waits for it.
+    """What is being made, by the name of the embedder or the section that waits for it.
 
     Attributes:
         heard: told of all that is being made and that nobody else is told of.

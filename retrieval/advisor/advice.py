@@ -274,7 +274,7 @@ def measuring(lab: Lab, gallery: Gallery, need: Need, seconds: float) -> Generat
         lab: what is loaded.
         gallery: whose vectors are drawn around.
         need: the answers to the questions.
-        seconds: nothing is begun after them.
+        seconds: nothing is begun after them; making vectors ready to be drawn is no part.
 
     Yields:
         A sentence for each thing that was measured, or could not be.

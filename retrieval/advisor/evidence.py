@@ -251,7 +251,7 @@ def measure(
         embedders: whose quality is told, the first first.
         indexes: names of those that are measured besides ``INDEXES_MEASURED``.
         need: what is asked for.
-        seconds: nothing is begun after them.
+        seconds: nothing is begun after them; making vectors ready to be drawn is no part.
 
     Yields:
         A sentence for each thing that was measured, or could not be.

@@ -124,7 +124,7 @@ class Need:
     def of(cls, given: Mapping[str, object]) -> Need:
         """From what was sent; what is left out has its default, what is not asked is ignored.
 
-        ``memory`` is sent in GB.
+        ``memory`` is sent in GB; ``later`` is at least ``now``.
 
         Raises:
             BadQuery: an answer that is none of the question's, or a number out of range.

@@ -226,7 +226,7 @@ class Session:
     def _patient(self) -> Iterator[None]:
         """Statements that read a whole table, however large."""
         before = self._connection.limit
-        self._connection.limit = READ
+        self._connection.limit = before and READ  # none stays none
         try:
             yield
         finally:

@@ -122,7 +122,7 @@ def measure(
     Args:
         lab: what is loaded.
         job: what is measured.
-        seconds: nothing is begun after them.
+        seconds: nothing is begun after them; making vectors ready to be drawn is no part.
         most: vectors at most.
         room: bytes of memory that it may take; a quarter of the machine's by default.
 

@@ -54,6 +54,8 @@ def spooled(
                     told("decoding", done, len(rows))
             file.flush()
             return np.memmap(file, part.dtype, "r", shape=(len(rows), *part.shape[1:]))
+    except BrokenPipeError:  # nobody reads the progress any more
+        raise
     except OSError as error:
         raise paths.unwritable(folder, error) from error
 
