@@ -80,9 +80,7 @@ def run(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     kinds: list[Kind | None] = ["text", "picture"] if options.both else [options.queries]
     done = [each for kind in kinds for each in swept(lab, options, kind)]
     if not done:
-        raise BadQuery(
-            "nothing was measured; give more --seconds, or another --index"
-        )
+        raise BadQuery("nothing was measured; give more --seconds, or another --index")
     about = lab.gallery(options.gallery), [lab.spec(options.embedder)]
     return {
         "gallery": options.gallery,
